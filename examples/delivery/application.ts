@@ -1,0 +1,12 @@
+import { application } from "gesta";
+import { drinks } from "gesta-example-drinks";
+import { menuItems } from "./menu-items.ts";
+import { orders } from "./orders.ts";
+import { promotions } from "./promotions.ts";
+import { restaurants } from "./restaurants.ts";
+import { users } from "./users.ts";
+
+export default application("delivery", {
+  entities: [drinks, users, restaurants, menuItems, promotions, orders],
+  actors: { entity: "users", role: "role", active: ["active"] },
+});

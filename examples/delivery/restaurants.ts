@@ -1,0 +1,27 @@
+import { actorHas, actorIn, anyOf, anyone, entity, list, reference, text, workflow } from "gesta";
+
+const staff = actorIn("staff_ids", { audience: "staff" });
+const admin = actorHas("admin");
+
+export const restaurants = entity(
+  "restaurants",
+  {
+    fields: {
+      name: text({ min: 1, max: 100, sort: true }),
+      city: text({ min: 1, max: 100, filter: true }),
+      staff_ids: list(reference("users"), { max: 100, readBy: anyOf(staff, admin) }),
+    },
+    lifecycle: workflow({
+      initial: "closed",
+      states: { closed: { on: { open: "open" } }, open: { on: { close: "closed" } } },
+    }),
+    read: anyone,
+  },
+  ({ creates, updates, moves, deletes }) => ({
+    create: creates("RestaurantCreated", { by: admin }),
+    update: updates("RestaurantUpdated", { by: admin }),
+    open: moves("RestaurantOpened", { by: staff }),
+    close: moves("RestaurantClosed", { by: staff }),
+    delete: deletes("RestaurantDeleted", { by: admin }),
+  }),
+);

@@ -1,0 +1,38 @@
+import { actorHas, actorIs, anyOf, anyone, email, entity, oneOf, password, text, url, workflow } from "gesta";
+
+const self = actorIs("id");
+
+export const users = entity(
+  "users",
+  {
+    fields: {
+      name: text({ min: 1, max: 100, personal: true }),
+      email: email({ unique: true, filter: true, personal: true }),
+      password: password(),
+      avatar: url({ optional: true, personal: true }),
+      role: oneOf({
+        values: ["customer", "staff", "logistician", "manager", "admin"],
+        setBy: "system",
+        default: "customer",
+        filter: true,
+      }),
+    },
+    lifecycle: workflow({
+      initial: "active",
+      states: { active: { on: { deactivate: "deactivated" } }, deactivated: { final: true } },
+    }),
+    read: anyOf(self, actorHas("admin")),
+  },
+  ({ creates, changes, moves }) => ({
+    register: creates("UserRegistered", { by: anyone }),
+    name: changes("UserUpdated", { by: self, fields: ["name"] }),
+    email: changes("EmailChanged", { by: self, fields: ["email"] }),
+    avatar: changes("AvatarChanged", { by: self, fields: ["avatar"] }),
+    password: changes("PasswordChanged", {
+      by: self,
+      fields: ["password"],
+      verify: { current_password: "password" },
+    }),
+    deactivate: moves("UserDeactivated", { by: anyOf(self, actorHas("admin")) }),
+  }),
+);

@@ -1,0 +1,23 @@
+/**
+ * The two roles. `gesta_owner` owns everything and cannot log in; `gesta_app` owns nothing, may call the functions and
+ * read through row-level security. Roles belong to the whole server, so another database may be making them now.
+ */
+export const rolesSql = `do $$
+declare
+  role text;
+begin
+  foreach role in array array['gesta_owner', 'gesta_app'] loop
+    if not exists (select from pg_roles where rolname = role) then
+      begin
+        execute format('create role %I nologin noinherit', role);
+      exception when duplicate_object or unique_violation then
+        null;
+      end;
+    end if;
+  end loop;
+  if not pg_has_role(current_user, 'gesta_owner', 'member') or not pg_has_role(current_user, 'gesta_app', 'member') then
+    execute format('grant gesta_owner, gesta_app to %I', current_user);
+  end if;
+  execute format('grant create on database %I to gesta_owner', current_database());
+end
+$$;`;

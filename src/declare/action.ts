@@ -1,0 +1,176 @@
+import type { Fault, PointedFault } from "../kernel/fault.ts";
+import type { DecisionOf, Field, Fields, InputOf, InputsOf, ValuesOf } from "./field.ts";
+import type { Need } from "./need.ts";
+import type { Policy } from "./policy.ts";
+
+/** Whoever acts. `system` is Gesta itself: seeds, reactions. */
+export interface Actor {
+  readonly type: "user" | "visitor" | "system";
+  readonly id: string | null;
+  readonly roles: readonly string[];
+}
+
+/** What `refuse` gives back: the decision not to act. */
+export interface Refused {
+  readonly refused: readonly Fault[];
+}
+
+/**
+ * Declines in `decide`, naming the place and the rule; the caller gets a 422 with all of them.
+ * @example refuse({ pointer: "/promotion_code", code: "not_found" })
+ */
+export type Refuse = (...faults: readonly PointedFault[]) => Refused;
+
+/** A record as stored now. */
+export type RecordOf<F extends Fields, State extends string> = ValuesOf<F> & {
+  readonly id: string;
+  readonly version: number;
+  readonly created_at: string;
+  readonly updated_at: string;
+} & ([State] extends [never] ? unknown : { readonly status: State });
+
+/** A field, or `true` for the entity's field of that name. */
+export type InputShape<F extends Fields> = { readonly [name: string]: Field | true } & {
+  readonly [K in keyof F]?: Field | true;
+};
+
+/** What an input shape gives to `decide`; without a shape, all that a client sends at creation. */
+export type InputValues<F extends Fields, I> = [I] extends [undefined]
+  ? InputsOf<F>
+  : { readonly [K in keyof I]: I[K] extends Field ? InputOf<I[K]> : K extends keyof F ? InputOf<F[K]> : never };
+
+export type Needs = { readonly [name: string]: Need<unknown> };
+
+/** The records that `needs` asked for; `null` stands for one that does not exist. */
+export type Loaded<N> = { readonly [K in keyof N]: N[K] extends Need<infer R> ? R : never };
+
+/** What a creation knows before it reads anything. */
+export interface Asked<Input> {
+  readonly input: Input;
+  readonly actor: Actor;
+  /** The time of the decision. */
+  readonly now: Date;
+}
+
+/** What a change knows: the same and the record. */
+export interface AskedOf<State, Input> extends Asked<Input> {
+  readonly state: State;
+}
+
+/** What `decide` gets on top: the records that `needs` asked for, and the way to decline. */
+export interface Deciding<N> {
+  readonly needs: Loaded<N>;
+  readonly refuse: Refuse;
+}
+
+/** A path that a policy of these fields may name. */
+export type PathOf<F extends Fields> = "id" | (keyof F & string) | `${keyof F & string}.${string}`;
+
+export interface CreateOptions<F extends Fields, I, N> {
+  readonly by: Policy<PathOf<F>>;
+  /** What the client sends; all its own fields unless said otherwise. */
+  readonly input?: I;
+  readonly needs?: (asked: Asked<InputValues<F, I>>) => N;
+  /** The fields that the system decides. Pure: no clock, no I/O. */
+  readonly decide?: (asked: Asked<InputValues<F, I>> & Deciding<N>) => DecisionOf<F> | Refused;
+}
+
+export interface MoveOptions<F extends Fields, S extends string, I, N> {
+  readonly by: Policy<PathOf<F>>;
+  readonly input?: I;
+  readonly needs?: (asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>>) => N;
+  /** The state to end in, where the workflow leaves a choice. */
+  readonly to?: (asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>> & Deciding<N>) => S;
+  /** Fields that change with the move. Pure. */
+  readonly decide?: (
+    asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>> & Deciding<N>,
+  ) => Partial<ValuesOf<F>> | Refused;
+}
+
+export interface ChangeOptions<F extends Fields> {
+  readonly by: Policy<PathOf<F>>;
+  /** The fields that the intent replaces: its whole input. */
+  readonly fields: readonly (keyof F & string)[];
+  /** An input that must equal a stored password: `{ current_password: "password" }`. */
+  readonly verify?: { readonly [input: string]: keyof F & string };
+}
+
+export type ActionKind = "create" | "update" | "change" | "move" | "delete";
+
+/** A named action, as data; the only way to change a record. */
+export interface Action {
+  readonly kind: ActionKind;
+  /** The event that records it; for a choice of targets, one per target state. Null: named after the entity. */
+  readonly event: string | { readonly [target: string]: string | undefined } | null;
+  readonly by: Policy;
+  readonly input: { readonly [name: string]: Field | true } | null;
+  readonly fields: readonly string[];
+  readonly verify: { readonly [input: string]: string };
+  // The three functions are checked against the declaration where they are written; here their types are erased.
+  readonly needs: ((asked: never) => Needs) | null;
+  readonly to: ((asked: never) => string) | null;
+  readonly decide: ((asked: never) => object) | null;
+}
+
+const blank = { input: null, fields: [], verify: {}, needs: null, to: null, decide: null } as const;
+
+/** The verbs with which an entity's actions are declared; they know its fields and states. */
+export interface Verbs<F extends Fields, S extends string> {
+  /** POST /{entities}: makes a record. */
+  creates<const I extends InputShape<F> | undefined = undefined, N extends Needs = Record<never, never>>(
+    event: string,
+    options: CreateOptions<F, I, N>,
+  ): Action;
+  /** PATCH and PUT /{entities}/{id}: replaces any of the fields that the client owns. */
+  updates(event: string, options: { readonly by: Policy<PathOf<F>> }): Action;
+  /** PATCH /{entities}/{id}/{action}: a narrow update of the named fields. */
+  changes(event: string, options: ChangeOptions<F>): Action;
+  /** POST /{entities}/{id}/{action}: a transition of the lifecycle. */
+  moves<const I extends InputShape<F> = Record<never, never>, N extends Needs = Record<never, never>>(
+    event: string,
+    options: MoveOptions<F, S, I, N>,
+  ): Action;
+  /** POST /{entities}/{id}/{action} `{"status": …}`: a transition whose target the caller names; one event per target. */
+  movesTo(events: { readonly [K in S]?: string }, options: { readonly by: Policy<PathOf<F>> }): Action;
+  /** DELETE /{entities}/{id}. */
+  deletes(event: string, options: { readonly by: Policy<PathOf<F>> }): Action;
+}
+
+/** The verbs, for any entity: the types above bind them to one. */
+export const verbs: Verbs<Fields, string> = {
+  creates: (event, { by, input, needs, decide }) => ({
+    ...blank,
+    kind: "create",
+    event,
+    by,
+    input: input ?? null,
+    needs: needs ?? null,
+    decide: decide ?? null,
+  }),
+  updates: (event, { by }) => ({ ...blank, kind: "update", event, by }),
+  changes: (event, { by, fields, verify }) => ({ ...blank, kind: "change", event, by, fields, verify: verify ?? {} }),
+  moves: (event, { by, input, needs, to, decide }) => ({
+    ...blank,
+    kind: "move",
+    event,
+    by,
+    input: input ?? {},
+    needs: needs ?? null,
+    to: to ?? null,
+    decide: decide ?? null,
+  }),
+  movesTo: (events, { by }) => ({ ...blank, kind: "move", event: { ...events }, by }),
+  deletes: (event, { by }) => ({ ...blank, kind: "delete", event, by }),
+};
+
+/**
+ * The plain four: create, update (PATCH and PUT) and delete, with events named after the entity (`DrinkCreated`).
+ * @example entity("drinks", { fields, read: anyone }, crud({ by: anyone }))
+ */
+export const crud =
+  <Path extends string>(options: { readonly by: Policy<Path> }) =>
+  (): { readonly [name: string]: Action } => ({
+    create: { ...blank, kind: "create", event: null, by: options.by },
+    update: { ...blank, kind: "update", event: null, by: options.by },
+    delete: { ...blank, kind: "delete", event: null, by: options.by },
+  });

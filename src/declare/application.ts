@@ -1,0 +1,55 @@
+import { deepFreeze } from "../kernel/freeze.ts";
+import { namedIdentifier } from "../kernel/identifier.ts";
+import type { JsonObject } from "../kernel/json.ts";
+import type { EntityDeclaration } from "./entity.ts";
+
+/** Which records are the actors: a token's `sub` is the id of one. */
+export interface ActorsDeclaration {
+  readonly entity: string;
+  /** The field that holds the actor's role. */
+  readonly role: string;
+  /** The states in which the actor may act; tokens of all others are refused. */
+  readonly active: readonly string[];
+}
+
+/** One action to run when an empty database is sown. */
+export interface SeedStep {
+  readonly entity: string;
+  readonly action: string;
+  /** The record: `seedId` for a new one. */
+  readonly id?: string;
+  /** The id of the actor; Gesta itself when absent. */
+  readonly as?: string;
+  readonly input: JsonObject;
+  /** Fields that replace what `decide` would say, for records that no client could make (an administrator). */
+  readonly decided?: JsonObject;
+}
+
+/** A whole application, as data. */
+export interface Application {
+  readonly name: string;
+  readonly entities: readonly EntityDeclaration[];
+  readonly actors: ActorsDeclaration | null;
+  readonly seed: readonly SeedStep[];
+}
+
+/**
+ * Puts entities together.
+ * @example application("shop", { entities: [drinks] })
+ */
+export function application(
+  name: string,
+  parts: {
+    readonly entities: readonly EntityDeclaration[];
+    readonly actors?: ActorsDeclaration;
+    readonly seed?: readonly SeedStep[];
+  },
+): Application {
+  return deepFreeze({ name, entities: parts.entities, actors: parts.actors ?? null, seed: parts.seed ?? [] });
+}
+
+/**
+ * The id of a record that is sown under a name: the same in every database.
+ * @example seedId("users", "customer1")
+ */
+export const seedId = (entity: string, name: string): string => namedIdentifier(`${entity}/${name}`);

@@ -1,0 +1,65 @@
+import { deepFreeze } from "../kernel/freeze.ts";
+import { type Action, type PathOf, type RecordOf, type Verbs, verbs } from "./action.ts";
+import type { Fields } from "./field.ts";
+import type { Readable } from "./need.ts";
+import type { Policy } from "./policy.ts";
+import type { Lifecycle, WorkflowSource } from "./workflow.ts";
+
+/** What an entity is, apart from its actions. */
+export interface EntityShape<F extends Fields, S extends string> {
+  readonly fields: F;
+  /** `uuid` (UUIDv7, the default) or `serial` (1, 2, 3 …). */
+  readonly id?: "uuid" | "serial";
+  readonly lifecycle?: Lifecycle<S>;
+  /** Who may read a record. */
+  readonly read: Policy<PathOf<F>>;
+  /** PATCH and PUT demand `If-Match`. */
+  readonly demandsVersion?: boolean;
+  /** The word for one record, where it is not the name without its final s. */
+  readonly singular?: string;
+}
+
+/** A declared entity, as data: what the plan is made from. */
+export interface EntityDeclaration {
+  readonly name: string;
+  readonly fields: Fields;
+  readonly id: "uuid" | "serial";
+  readonly lifecycle: WorkflowSource | null;
+  readonly read: Policy;
+  readonly demandsVersion: boolean;
+  readonly singular: string | null;
+  readonly actions: { readonly [name: string]: Action };
+}
+
+/** A declared entity that knows the type of its records. */
+export interface Entity<F extends Fields, S extends string> extends EntityDeclaration, Readable<RecordOf<F, S>> {
+  readonly fields: F;
+}
+
+/**
+ * Declares an entity: its fields, its lifecycle, who reads it, and the actions that alone may change it.
+ *
+ * @example
+ * const drinks = entity(
+ *   "drinks",
+ *   { id: "serial", fields: { name: text({ min: 1 }), price: decimal({ min: 0 }) }, read: anyone },
+ *   crud({ by: anyone }),
+ * );
+ */
+export function entity<const F extends Fields, S extends string = never>(
+  name: string,
+  shape: EntityShape<F, S>,
+  actions: (on: Verbs<F, S>) => { readonly [name: string]: Action },
+): Entity<F, S> {
+  return deepFreeze({
+    name,
+    fields: shape.fields,
+    id: shape.id ?? "uuid",
+    lifecycle: shape.lifecycle?.source ?? null,
+    read: shape.read,
+    demandsVersion: shape.demandsVersion ?? false,
+    singular: shape.singular ?? null,
+    // The verbs are the same functions for every entity; F and S only narrow what they accept.
+    actions: actions(verbs as unknown as Verbs<F, S>),
+  });
+}

@@ -1,0 +1,59 @@
+import type { EntityPlan, Plan, Policy } from "../../plan/plan.ts";
+import { ident, literals } from "../sql-text.ts";
+
+/**
+ * A policy as an SQL condition on a row. Stable calls stand in a sub-select, so that they run once for a statement
+ * and not once for a row.
+ * @param row the name under which the statement knows the row: a table or an alias.
+ */
+export function policyCondition(plan: Plan, entity: EntityPlan, policy: Policy, row: string): string {
+  switch (policy.kind) {
+    case "anyone":
+      return "true";
+    case "nobody":
+      return "false";
+    case "signed_in":
+      return "(select gesta.actor()) is not null";
+    case "actor_has":
+      return `(select gesta.roles()) && ${literals(policy.roles)}`;
+    case "actor_is":
+      return onPath(plan, entity, policy.path, row, (column) => `${column} = (select gesta.actor())`);
+    case "actor_in":
+      return onPath(plan, entity, policy.path, row, (column) => `(select gesta.actor()) = any (${column})`);
+    case "any_of":
+      return joined(plan, entity, policy.policies, row, "or", "false");
+    case "all_of":
+      return joined(plan, entity, policy.policies, row, "and", "true");
+  }
+}
+
+const joined = (
+  plan: Plan,
+  entity: EntityPlan,
+  policies: readonly Policy[],
+  row: string,
+  word: "or" | "and",
+  none: string,
+): string =>
+  policies.length === 0
+    ? none
+    : policies
+        .map((part) => policyCondition(plan, entity, part, row))
+        .map((condition) => (/ (or|and) /.test(condition) ? `(${condition})` : condition))
+        .join(` ${word} `);
+
+function onPath(
+  plan: Plan,
+  entity: EntityPlan,
+  path: string,
+  row: string,
+  condition: (column: string) => string,
+): string {
+  const [first = "", second] = path.split(".");
+  if (second === undefined) return condition(`${row}.${ident(first)}`);
+  const field = entity.fields.find(({ name }) => name === first);
+  const target = plan.entities.find(({ name }) => name === field?.target);
+  if (target === undefined) throw new Error(`the policy path '${path}' of ${entity.name} was not verified`);
+  const table = ident(target.name);
+  return `exists (select from app.${table} where ${table}.id = ${row}.${ident(first)} and ${condition(`${table}.${ident(second)}`)})`;
+}

@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto";
+import { v7 } from "uuid";
+
+/** Where new ids come from: UUIDv7 (RFC 9562 § 5.7), which rises with time and so keeps indexes dense. */
+export type IdentifierSource = () => string;
+
+export const newIdentifier: IdentifierSource = () => v7();
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export const isUuid = (value: string): boolean => uuid.test(value);
+
+/** A serial id: 1 to 2^53 − 1, without leading zeros. */
+export const isSerial = (value: string): boolean =>
+  /^[1-9][0-9]{0,15}$/.test(value) && Number.isSafeInteger(Number(value));
+
+/**
+ * The stream of a record. A UUID is its own stream; a serial id becomes a UUIDv8 (RFC 9562 § 5.8) made of the
+ * entity's name and the number. `gesta.serial_stream` is the same function in SQL.
+ */
+export function streamOf(entity: string, id: string | number): string {
+  if (typeof id === "string") return id;
+  const name = createHash("md5").update(entity).digest("hex");
+  const number = id.toString(16).padStart(15, "0");
+  return `${name.slice(0, 8)}-${name.slice(8, 12)}-8000-8${number.slice(0, 3)}-${number.slice(3)}`;
+}
+
+/**
+ * An id that depends on its name alone, for records that are sown with an application: the same name is the same
+ * record in every database, so a development token can be made without asking one.
+ */
+export function namedIdentifier(name: string): string {
+  const hash = createHash("sha256").update(name).digest("hex");
+  return `01900000-0000-7${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
+}

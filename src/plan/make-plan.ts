@@ -1,0 +1,61 @@
+import type { Application } from "../declare/application.ts";
+import { deepFreeze } from "../kernel/freeze.ts";
+import type { Behaviour, Behaviours } from "./behaviour.ts";
+import { DeclarationError, type PlanVerifier, type Verifier } from "./finding.ts";
+import type { Plan, SeedPlan } from "./plan.ts";
+import { planEntity } from "./transformers/plan-entity.ts";
+import { verifyActions } from "./verifiers/actions.ts";
+import { verifyFields } from "./verifiers/fields.ts";
+import { verifyNames } from "./verifiers/names.ts";
+import { verifyPolicies } from "./verifiers/policies.ts";
+import { verifyReferences } from "./verifiers/references.ts";
+import { verifyWorkflows } from "./verifiers/workflows.ts";
+
+const verifiers: readonly Verifier[] = [verifyNames, verifyReferences, verifyPolicies, verifyWorkflows];
+const planVerifiers: readonly PlanVerifier[] = [verifyFields, verifyActions];
+
+export interface Planned {
+  readonly plan: Plan;
+  readonly behaviours: Behaviours;
+  readonly seed: readonly SeedPlan[];
+}
+
+/**
+ * Turns a declaration into its plan.
+ * @throws DeclarationError with every fault at once.
+ */
+export function makePlan(declared: Application): Planned {
+  const ids = new Map(declared.entities.map((entity) => [entity.name, entity.id]));
+  const plan: Plan = deepFreeze({
+    name: declared.name,
+    entities: declared.entities.map((entity) => planEntity(entity, (name) => ids.get(name) ?? null)),
+    actors: declared.actors,
+  });
+  const findings = [
+    ...verifiers.flatMap((verify) => verify(declared)),
+    ...planVerifiers.flatMap((verify) => verify(plan)),
+  ];
+  if (findings.length > 0) throw new DeclarationError(declared.name, findings);
+  return { plan, behaviours: behavioursOf(declared), seed: seedOf(declared) };
+}
+
+const behavioursOf = (declared: Application): Behaviours =>
+  new Map(
+    declared.entities.flatMap((entity) =>
+      Object.entries(entity.actions).map(([name, { needs, to, decide }]): [string, Behaviour] => [
+        `${entity.name}.${name}`,
+        // The declaration's types checked these functions against the entity; their arguments are built to match.
+        { needs, to, decide } as Behaviour,
+      ]),
+    ),
+  );
+
+const seedOf = (declared: Application): readonly SeedPlan[] =>
+  declared.seed.map(({ entity, action, id, as, input, decided }) => ({
+    entity,
+    action,
+    id: id ?? null,
+    as: as ?? null,
+    input,
+    decided: decided ?? {},
+  }));

@@ -1,0 +1,119 @@
+import type { ActionKind } from "../declare/action.ts";
+import type { FieldKind, Ownership } from "../declare/field.ts";
+import type { Policy } from "../declare/policy.ts";
+import type { JsonObject } from "../kernel/json.ts";
+
+export type { ActionKind } from "../declare/action.ts";
+export type { FieldKind, Ownership } from "../declare/field.ts";
+export type { Policy } from "../declare/policy.ts";
+
+/** One field with everything filled in; numbers are `null` where nothing was declared. */
+export interface FieldPlan {
+  readonly name: string;
+  readonly kind: FieldKind;
+  readonly optional: boolean;
+  readonly default: string | number | boolean | null;
+  readonly unique: boolean;
+  readonly filter: boolean;
+  readonly sort: boolean;
+  readonly personal: boolean;
+  readonly setBy: Ownership;
+  readonly readBy: Policy | null;
+  /** Bounds of a number, of a text's length in code points, of a list's number of entries. */
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly above: number | null;
+  readonly pattern: string | null;
+  /** Digits after the point. */
+  readonly places: number;
+  /** Words of an enum. */
+  readonly values: readonly string[];
+  /** Another instant of the record that this one must follow. */
+  readonly after: string | null;
+  /** Entity that a reference points to. */
+  readonly target: string | null;
+  /** How the target's ids look. */
+  readonly targetId: "uuid" | "serial" | null;
+  readonly element: FieldPlan | null;
+  readonly fields: readonly FieldPlan[];
+}
+
+export interface TransitionPlan {
+  readonly action: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface LifecyclePlan {
+  readonly initial: string;
+  readonly states: readonly string[];
+  readonly final: readonly string[];
+  readonly transitions: readonly TransitionPlan[];
+}
+
+export interface ActionPlan {
+  readonly name: string;
+  readonly kind: ActionKind;
+  /** The event's name, or one per target state. */
+  readonly event: string | Readonly<Record<string, string>>;
+  readonly by: Policy;
+  /** What the client sends. */
+  readonly input: readonly FieldPlan[];
+  /** The fields that the action may set, whoever decides their values. */
+  readonly sets: readonly string[];
+  /** Inputs that must equal a stored password, with the password's field. */
+  readonly verify: Readonly<Record<string, string>>;
+  /** The states that the action may end in; empty where it does not move the record. */
+  readonly targets: readonly string[];
+  readonly method: "POST" | "PATCH" | "DELETE";
+  /** Path below the collection: `""`, `/{id}`, `/{id}/confirm-payment`. */
+  readonly path: string;
+}
+
+export interface IndexPlan {
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly unique: boolean;
+  /** Compare without regard to case. */
+  readonly caseless: boolean;
+  /** An index over the entries of a list. */
+  readonly entries: boolean;
+}
+
+export interface EntityPlan {
+  /** The collection: table, URL and JSON key. */
+  readonly name: string;
+  /** One record, snake_case: `menu_item`. */
+  readonly singular: string;
+  /** One record, as in event names: `MenuItem`. */
+  readonly title: string;
+  readonly id: "uuid" | "serial";
+  readonly fields: readonly FieldPlan[];
+  readonly lifecycle: LifecyclePlan | null;
+  readonly read: Policy;
+  readonly demandsVersion: boolean;
+  readonly actions: readonly ActionPlan[];
+  readonly indexes: readonly IndexPlan[];
+}
+
+export interface ActorsPlan {
+  readonly entity: string;
+  readonly role: string;
+  readonly active: readonly string[];
+}
+
+export interface SeedPlan {
+  readonly entity: string;
+  readonly action: string;
+  readonly id: string | null;
+  readonly as: string | null;
+  readonly input: JsonObject;
+  readonly decided: JsonObject;
+}
+
+/** The whole application as one immutable, serialisable value; every artefact is a pure function of it. */
+export interface Plan {
+  readonly name: string;
+  readonly entities: readonly EntityPlan[];
+  readonly actors: ActorsPlan | null;
+}

@@ -1,0 +1,101 @@
+import type { Action } from "../../declare/action.ts";
+import type { EntityDeclaration } from "../../declare/entity.ts";
+import type { ActionPlan, FieldPlan, LifecyclePlan } from "../plan.ts";
+import { planField } from "./plan-field.ts";
+import { kebabOf } from "./words.ts";
+
+interface Surroundings {
+  readonly entity: EntityDeclaration;
+  readonly title: string;
+  readonly fields: readonly FieldPlan[];
+  readonly lifecycle: LifecyclePlan | null;
+  readonly idOf: (entity: string) => "uuid" | "serial" | null;
+}
+
+const verbs = { create: "Created", update: "Updated", change: "Updated", move: "Updated", delete: "Deleted" } as const;
+
+const addresses = {
+  create: () => ({ method: "POST", path: "" }),
+  update: () => ({ method: "PATCH", path: "/{id}" }),
+  delete: () => ({ method: "DELETE", path: "/{id}" }),
+  change: (name: string) => ({ method: "PATCH", path: `/{id}/${kebabOf(name)}` }),
+  move: (name: string) => ({ method: "POST", path: `/{id}/${kebabOf(name)}` }),
+} as const satisfies Record<Action["kind"], (name: string) => Pick<ActionPlan, "method" | "path">>;
+
+/** Fills in one declared action. */
+export function planAction(name: string, action: Action, around: Surroundings): ActionPlan {
+  return {
+    name,
+    kind: action.kind,
+    event: eventOf(action, around.title),
+    by: action.by,
+    input: inputOf(action, around),
+    sets: setsOf(action, around),
+    verify: action.verify,
+    targets: [
+      ...new Set((around.lifecycle?.transitions ?? []).filter((step) => step.action === name).map((step) => step.to)),
+    ],
+    ...addresses[action.kind](name),
+  };
+}
+
+function eventOf(action: Action, title: string): ActionPlan["event"] {
+  if (action.event === null) return `${title}${verbs[action.kind]}`;
+  if (typeof action.event === "string") return action.event;
+  return Object.fromEntries(
+    Object.entries(action.event).filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );
+}
+
+const sent = (fields: readonly FieldPlan[], owners: readonly FieldPlan["setBy"][]) =>
+  fields.filter((field) => owners.includes(field.setBy));
+
+function inputOf(action: Action, around: Surroundings): readonly FieldPlan[] {
+  const { fields, idOf } = around;
+  switch (action.kind) {
+    case "create":
+      return action.input === null ? sent(fields, ["client", "create"]) : shapedInput(action.input, around);
+    case "update":
+      return sent(fields, ["client"]);
+    case "change":
+      return [
+        ...Object.entries(action.verify).flatMap(([input, stored]) =>
+          fields.filter((field) => field.name === stored).map((field) => ({ ...field, name: input })),
+        ),
+        ...fields.filter((field) => action.fields.includes(field.name)),
+      ];
+    case "move":
+      if (action.input !== null) return shapedInput(action.input, around);
+      return [
+        planField(
+          "status",
+          { kind: "enum", options: { values: Object.keys(action.event ?? {}) } } as never, // a planned field has no phantom types
+          idOf,
+        ),
+      ];
+    case "delete":
+      return [];
+  }
+}
+
+const shapedInput = (input: NonNullable<Action["input"]>, { fields, idOf }: Surroundings): readonly FieldPlan[] =>
+  Object.entries(input).flatMap(([name, field]) =>
+    field === true
+      ? fields.filter((own) => own.name === name).map((own) => ({ ...own, setBy: "client" as const }))
+      : [planField(name, field, idOf)],
+  );
+
+function setsOf(action: Action, { fields }: Surroundings): readonly string[] {
+  switch (action.kind) {
+    case "create":
+      return fields.map((field) => field.name);
+    case "update":
+      return sent(fields, ["client"]).map((field) => field.name);
+    case "change":
+      return action.fields;
+    case "move":
+      return action.decide === null ? [] : sent(fields, ["system"]).map((field) => field.name);
+    case "delete":
+      return [];
+  }
+}

@@ -1,0 +1,29 @@
+import type { EntityDeclaration } from "../../declare/entity.ts";
+import type { EntityPlan } from "../plan.ts";
+import { planAction } from "./plan-action.ts";
+import { planFields } from "./plan-field.ts";
+import { planIndexes } from "./plan-indexes.ts";
+import { planLifecycle } from "./plan-lifecycle.ts";
+import { singularOf, titleOf } from "./words.ts";
+
+/** Fills in one declared entity. */
+export function planEntity(entity: EntityDeclaration, idOf: (entity: string) => "uuid" | "serial" | null): EntityPlan {
+  const singular = entity.singular ?? singularOf(entity.name);
+  const title = titleOf(singular);
+  const fields = planFields(entity.fields, idOf);
+  const lifecycle = entity.lifecycle === null ? null : planLifecycle(entity.lifecycle);
+  return {
+    name: entity.name,
+    singular,
+    title,
+    id: entity.id,
+    fields,
+    lifecycle,
+    read: entity.read,
+    demandsVersion: entity.demandsVersion,
+    actions: Object.entries(entity.actions).map(([name, action]) =>
+      planAction(name, action, { entity, title, fields, lifecycle, idOf }),
+    ),
+    indexes: planIndexes(entity.name, fields),
+  };
+}

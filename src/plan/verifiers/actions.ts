@@ -1,0 +1,54 @@
+import { nearest } from "../../kernel/suggestion.ts";
+import { didYouMean, type Finding, type PlanVerifier } from "../finding.ts";
+import type { Plan } from "../plan.ts";
+
+/** Every name that an action or the actors declaration uses exists. */
+export const verifyActions: PlanVerifier = (plan) => [
+  ...actorsFindings(plan),
+  ...plan.entities.flatMap((entity) =>
+    entity.actions.flatMap((action) => {
+      const path = `${entity.name}.actions.${action.name}`;
+      const names = entity.fields.map((field) => field.name);
+      return action.sets
+        .filter((name) => !names.includes(name))
+        .map(
+          (name): Finding => ({
+            path,
+            fault: `no field '${name}'`,
+            remedy: didYouMean(nearest(name, names), `use one of: ${names.join(", ")}`),
+          }),
+        );
+    }),
+  ),
+];
+
+function actorsFindings({ actors, entities }: Plan): readonly Finding[] {
+  if (actors === null) return [];
+  const entity = entities.find(({ name }) => name === actors.entity);
+  if (entity === undefined) {
+    const names = entities.map(({ name }) => name);
+    return [
+      {
+        path: "actors.entity",
+        fault: `no entity '${actors.entity}'`,
+        remedy: didYouMean(nearest(actors.entity, names), "declare it"),
+      },
+    ];
+  }
+  const role = entity.fields.find(({ name }) => name === actors.role);
+  return role === undefined
+    ? [
+        {
+          path: "actors.role",
+          fault: `no field '${actors.role}' in ${entity.name}`,
+          remedy: "name the field that holds the role",
+        },
+      ]
+    : actors.active
+        .filter((state) => !entity.lifecycle?.states.includes(state))
+        .map((state) => ({
+          path: "actors.active",
+          fault: `no state '${state}' in ${entity.name}`,
+          remedy: "name a state of its lifecycle",
+        }));
+}
