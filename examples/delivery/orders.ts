@@ -87,6 +87,7 @@ export const orders = entity(
     cancel: moves("OrderCancelled", {
       by: anyOf(owner, staff, admin),
       input: { reason: text({ max: 500, optional: true }) },
+      sets: ["reason"],
       decide: ({ input }) => ({ reason: input.reason }),
     }),
     status: movesTo(

@@ -75,16 +75,18 @@ export interface CreateOptions<F extends Fields, I, N> {
   readonly decide?: (asked: Asked<InputValues<F, I>> & Deciding<N>) => DecisionOf<F> | Refused;
 }
 
-export interface MoveOptions<F extends Fields, S extends string, I, N> {
+export interface MoveOptions<F extends Fields, S extends string, I, N, K extends keyof ValuesOf<F>> {
   readonly by: Policy<PathOf<F>>;
+  /** The fields that change with the move. */
+  readonly sets?: readonly (K & string)[];
   readonly input?: I;
   readonly needs?: (asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>>) => N;
   /** The state to end in, where the workflow leaves a choice. */
   readonly to?: (asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>> & Deciding<N>) => S;
-  /** Fields that change with the move. Pure. */
+  /** Their values. Pure. */
   readonly decide?: (
     asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>> & Deciding<N>,
-  ) => Partial<ValuesOf<F>> | Refused;
+  ) => Pick<ValuesOf<F>, K> | Refused;
 }
 
 export interface ChangeOptions<F extends Fields> {
@@ -126,10 +128,11 @@ export interface Verbs<F extends Fields, S extends string> {
   /** PATCH /{entities}/{id}/{action}: a narrow update of the named fields. */
   changes(event: string, options: ChangeOptions<F>): Action;
   /** POST /{entities}/{id}/{action}: a transition of the lifecycle. */
-  moves<const I extends InputShape<F> = Record<never, never>, N extends Needs = Record<never, never>>(
-    event: string,
-    options: MoveOptions<F, S, I, N>,
-  ): Action;
+  moves<
+    const I extends InputShape<F> = Record<never, never>,
+    N extends Needs = Record<never, never>,
+    K extends keyof ValuesOf<F> = never,
+  >(event: string, options: MoveOptions<F, S, I, N, K>): Action;
   /** POST /{entities}/{id}/{action} `{"status": …}`: a transition whose target the caller names; one event per target. */
   movesTo(events: { readonly [K in S]?: string }, options: { readonly by: Policy<PathOf<F>> }): Action;
   /** DELETE /{entities}/{id}. */
@@ -149,12 +152,13 @@ export const verbs: Verbs<Fields, string> = {
   }),
   updates: (event, { by }) => ({ ...blank, kind: "update", event, by }),
   changes: (event, { by, fields, verify }) => ({ ...blank, kind: "change", event, by, fields, verify: verify ?? {} }),
-  moves: (event, { by, input, needs, to, decide }) => ({
+  moves: (event, { by, sets, input, needs, to, decide }) => ({
     ...blank,
     kind: "move",
     event,
     by,
     input: input ?? {},
+    fields: sets ?? [],
     needs: needs ?? null,
     to: to ?? null,
     decide: decide ?? null,

@@ -25,7 +25,10 @@ export const faults = {
     "cannot be kept exactly: a number has at most 15 significant digits",
     "не хранится точно: у числа не больше 15 значащих цифр",
   ),
-  text: fill("must not contain NUL or half of a surrogate pair", "не может содержать NUL или половину суррогатной пары"),
+  text: fill(
+    "must not contain NUL or half of a surrogate pair",
+    "не может содержать NUL или половину суррогатной пары",
+  ),
   enum: fill("must be one of: {values}", "одно из: {values}"),
   unknown_field: fill("is not a field of this operation", "этой операции такое поле неизвестно"),
   server_owned: fill("is decided by the server and cannot be sent", "определяется сервером и не принимается"),

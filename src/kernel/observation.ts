@@ -3,7 +3,13 @@ export type Observation =
   | { readonly kind: "started"; readonly url: string; readonly engine: string; readonly milliseconds: number }
   | { readonly kind: "stopping"; readonly signal: string }
   | { readonly kind: "stopped" }
-  | { readonly kind: "request_failed"; readonly requestId: string; readonly method: string; readonly path: string; readonly error: unknown }
+  | {
+      readonly kind: "request_failed";
+      readonly requestId: string;
+      readonly method: string;
+      readonly path: string;
+      readonly error: unknown;
+    }
   | { readonly kind: "database_error"; readonly statement: string; readonly error: unknown }
   | { readonly kind: "connection_lost"; readonly error: unknown }
   | { readonly kind: "command_rerun"; readonly entity: string; readonly action: string; readonly attempt: number };

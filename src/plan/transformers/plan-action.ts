@@ -92,9 +92,8 @@ function setsOf(action: Action, { fields }: Surroundings): readonly string[] {
     case "update":
       return sent(fields, ["client"]).map((field) => field.name);
     case "change":
-      return action.fields;
     case "move":
-      return action.decide === null ? [] : sent(fields, ["system"]).map((field) => field.name);
+      return action.fields;
     case "delete":
       return [];
   }

@@ -1,0 +1,41 @@
+/** A statement with a fixed text, prepared once per connection under its name. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+  /** Whether it changes anything: then a connection lost after sending leaves the outcome unknown. */
+  readonly writes: boolean;
+}
+
+export type Row = readonly (string | number | null)[];
+
+/**
+ * A store that speaks PostgreSQL. One engine per store and purpose is made at the start and closed at shutdown.
+ * Implementations stand in `engines/` and pass the same conformance suite.
+ */
+export interface Engine {
+  readonly kind: "postgres" | "pglite";
+  /** For the banner: where the data lies. Never holds a password. */
+  readonly place: string;
+  /**
+   * Runs one statement as the application's role, in a transaction of its own: one round trip.
+   * @throws Refusal `overloaded` when no connection was had, `outcome_unknown` when a writing one was lost.
+   * @throws DatabaseError for whatever the database itself refused; then nothing was stored.
+   */
+  run(statement: Statement, parameters: readonly unknown[]): Promise<readonly Row[]>;
+  /** Runs a script as the owner, in one transaction. For migrations alone. */
+  migrate(script: string): Promise<void>;
+  /** Reads as the owner, past row-level security. For migrations and verification alone. */
+  inspect(text: string, parameters?: readonly unknown[]): Promise<readonly Row[]>;
+  close(): Promise<void>;
+}
+
+/** What the database refused, with its SQLSTATE. Never shown to a client. */
+export class DatabaseError extends Error {
+  readonly sqlState: string;
+
+  constructor(sqlState: string, message: string, cause: unknown) {
+    super(message, { cause });
+    this.name = "DatabaseError";
+    this.sqlState = sqlState;
+  }
+}

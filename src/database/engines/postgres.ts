@@ -1,0 +1,110 @@
+import pg from "pg";
+import type { Observer } from "../../kernel/observation.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import { DatabaseError, type Engine, type Row, type Statement } from "../engine.ts";
+
+export interface PostgresOptions {
+  readonly url: string;
+  /** The URL of a role that may own things, for migrations; the application's own where it is absent. */
+  readonly ownerUrl?: string;
+  readonly poolSize: number;
+  /** TLS: the certificate of the server's authority, or false where the URL decides. */
+  readonly certificate?: string;
+  readonly observe: Observer;
+}
+
+/**
+ * Every session of the application starts as `gesta_app`, whatever the login role is, with UTC and with limits: a
+ * statement that hangs must not hold a connection. No JIT: compiling costs more than these statements take.
+ */
+const sessionOptions =
+  "-c role=gesta_app -c timezone=UTC -c datestyle=ISO -c statement_timeout=5000 -c lock_timeout=2000 " +
+  "-c idle_in_transaction_session_timeout=10000 -c jit=off -c client_min_messages=warning";
+const ownerOptions = "-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning";
+
+/** The engine for a PostgreSQL server, version 15 or newer. */
+export function postgresEngine(options: PostgresOptions): Engine {
+  const ssl = options.certificate === undefined ? {} : { ssl: { ca: options.certificate, rejectUnauthorized: true } };
+  const connection = { connectionString: options.url, connectionTimeoutMillis: 2000, keepAlive: true, ...ssl };
+  const pool = new pg.Pool({
+    ...connection,
+    max: options.poolSize,
+    options: sessionOptions,
+    application_name: "gesta",
+    idleTimeoutMillis: 60_000,
+  });
+  // An idle connection that breaks raises here; without a listener the process would end.
+  pool.on("error", (error) => options.observe({ kind: "connection_lost", error }));
+
+  async function asOwner<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const client = new pg.Client({
+      ...connection,
+      connectionString: options.ownerUrl ?? options.url,
+      options: ownerOptions,
+      application_name: "gesta owner",
+    });
+    client.on("error", (error) => options.observe({ kind: "connection_lost", error }));
+    await client.connect();
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
+    }
+  }
+
+  return {
+    kind: "postgres",
+    place: placeOf(options.url),
+
+    async run(statement, parameters) {
+      const client = await pool.connect().catch((error: unknown) => {
+        options.observe({ kind: "connection_lost", error });
+        throw new Refusal("overloaded", { retryAfter: 1 });
+      });
+      try {
+        const result = await client.query<string[]>({
+          name: statement.name,
+          text: statement.text,
+          values: [...parameters],
+          rowMode: "array",
+        });
+        client.release();
+        return result.rows;
+      } catch (error) {
+        // After anything but a plain refusal of the statement the connection is not to be trusted.
+        const refused = sqlStateOf(error);
+        client.release(refused === null);
+        if (refused !== null) throw new DatabaseError(refused, String(error), error);
+        options.observe({ kind: "connection_lost", error });
+        throw lost(statement);
+      }
+    },
+
+    migrate: (script) =>
+      asOwner(async (client) => {
+        await client.query(`begin;\n${script}\n;commit;`);
+      }),
+
+    inspect: (text, parameters = []) =>
+      asOwner(async (client): Promise<readonly Row[]> => {
+        const result = await client.query<string[]>({ text, values: [...parameters], rowMode: "array" });
+        return result.rows;
+      }),
+
+    close: () => pool.end(),
+  };
+}
+
+const lost = (statement: Statement): Refusal =>
+  new Refusal(statement.writes ? "outcome_unknown" : "overloaded", { retryAfter: 1 });
+
+/** The SQLSTATE of a refusal after which the session lives on; null when the connection is gone or going. */
+function sqlStateOf(error: unknown): string | null {
+  if (!(error instanceof pg.DatabaseError) || error.code === undefined) return null;
+  return /^(08|57P|25P0[13])/.test(error.code) ? null : error.code;
+}
+
+function placeOf(url: string): string {
+  const { hostname, port, pathname } = new URL(url);
+  return `postgres://${hostname}${port === "" ? "" : `:${port}`}${pathname}`;
+}

@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import type { Engine } from "../database/engine.ts";
+import { ledgerSql } from "../database/schema/ledger.ts";
+import { rolesSql } from "../database/schema/roles.ts";
+
+/** The database's half of an application, as SQL (see `emitSchema`). */
+export interface SchemaScripts {
+  readonly tables: string;
+  readonly objects: string;
+}
+
+/** The stored tables are not those of the declaration, and no migration leads from one to the other. */
+export class SchemaDiffers extends Error {
+  constructor(place: string) {
+    super(
+      `The tables in ${place} were made from another declaration. ` +
+        "Start with an empty database, or bring back the declaration that made them.",
+    );
+    this.name = "SchemaDiffers";
+  }
+}
+
+/** One process at a time: the others wait at this lock, then find the work done. */
+const lock = "select pg_advisory_xact_lock(hashtextextended('gesta.migrations', 0));";
+
+const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/**
+ * Brings the database to the declaration. An empty one gets roles, ledger, tables and objects; in a known one the
+ * objects that hold no data are made anew when they changed.
+ * @returns whether the database was empty.
+ * @throws SchemaDiffers when the tables are others.
+ */
+export async function prepareSchema(
+  engine: Engine,
+  { tables, objects }: SchemaScripts,
+): Promise<{ readonly fresh: boolean }> {
+  await engine.migrate(rolesSql);
+  const before = await recordedHashes(engine);
+  const wanted = { ledger: hashOf(ledgerSql), tables: hashOf(tables), objects: hashOf(objects) };
+  if (before.get("tables") === wanted.tables && before.get("objects") === wanted.objects) return { fresh: false };
+  if (before.size > 0 && before.get("tables") !== wanted.tables) throw new SchemaDiffers(engine.place);
+
+  const record = (name: "ledger" | "tables" | "objects") =>
+    `insert into gesta.migrations (name, hash) values ('${name}', '${wanted[name]}')
+  on conflict (name) do update set hash = excluded.hash, applied_at = now();`;
+  const parts =
+    before.size === 0
+      ? [ledgerSql, tables, objects, record("ledger"), record("tables"), record("objects")]
+      : [objects, record("objects")];
+  try {
+    await engine.migrate([lock, "set local role gesta_owner;", ...parts].join("\n"));
+  } catch (error) {
+    // Another process that started at the same moment may have done the work while this one waited at the lock.
+    const now = await recordedHashes(engine);
+    if (now.get("tables") === wanted.tables && now.get("objects") === wanted.objects) return { fresh: false };
+    throw error;
+  }
+  return { fresh: before.size === 0 };
+}
+
+async function recordedHashes(engine: Engine): Promise<ReadonlyMap<string, string>> {
+  const [table] = await engine.inspect("select to_regclass('gesta.migrations')::text");
+  if (table?.[0] == null) return new Map();
+  const rows = await engine.inspect("select name, hash from gesta.migrations");
+  return new Map(rows.map(([name, hash]) => [String(name), String(hash)]));
+}

@@ -1,0 +1,265 @@
+import { checkInput } from "../domain/check-input.ts";
+import { permits, referencesIn, system, visitor, visitorsMay } from "../domain/permit.ts";
+import { referredBy } from "../domain/references.ts";
+import type { Clock } from "../kernel/clock.ts";
+import type { Fault } from "../kernel/fault.ts";
+import type { IdentifierSource } from "../kernel/identifier.ts";
+import { canonicalJson, type Json, type JsonObject } from "../kernel/json.ts";
+import type { Observer } from "../kernel/observation.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { Actor, Behaviours } from "../plan/behaviour.ts";
+import type { ActionPlan, EntityPlan, Plan } from "../plan/plan.ts";
+import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
+import type { CommandReply, CommandRequest } from "./command.ts";
+import { decideChanges } from "./decide-changes.ts";
+import { KnownRecords } from "./known-records.ts";
+import type { Passwords } from "./passwords.ts";
+import { refusalOf } from "./written-refusal.ts";
+
+export interface CommandsService {
+  /**
+   * Authorises, loads, decides and appends one command.
+   * @throws Refusal for whatever the caller can mend.
+   */
+  execute(request: CommandRequest): Promise<CommandReply>;
+}
+
+export interface CommandsParts {
+  readonly plan: Plan;
+  readonly behaviours: Behaviours;
+  readonly records: RecordsRepository;
+  readonly passwords: Passwords;
+  readonly clock: Clock;
+  readonly newId: IdentifierSource;
+  readonly observe: Observer;
+}
+
+/** How often a command is decided anew when others were faster; each try reads the record again. */
+const mostTries = 5;
+
+export function commandsService(parts: CommandsParts): CommandsService {
+  return {
+    async execute(request) {
+      const entity = parts.plan.entities.find(({ name }) => name === request.entity);
+      const action = entity?.actions.find(({ name }) => name === request.action);
+      if (entity === undefined || action === undefined) throw new Refusal("not_found");
+      for (let attempt = 1; ; attempt++) {
+        const reply = await tryOnce(parts, entity, action, request);
+        if (reply !== "again") return reply;
+        if (attempt === mostTries) throw new Refusal("conflict");
+        parts.observe({ kind: "command_rerun", entity: entity.name, action: action.name, attempt });
+      }
+    },
+  };
+}
+
+async function tryOnce(
+  parts: CommandsParts,
+  entity: EntityPlan,
+  action: ActionPlan,
+  request: CommandRequest,
+): Promise<CommandReply | "again"> {
+  const { who } = request;
+  if (who === null && !visitorsMay(action.by, entity)) throw new Refusal("unauthenticated");
+  const known = new KnownRecords(parts.records, who);
+  const creates = action.kind === "create";
+  const [actor, target] = await Promise.all([
+    actorOf(parts.plan, known, who),
+    creates || request.id === null ? null : known.load(entity.name, request.id),
+  ]);
+
+  let state: JsonObject | null = null;
+  if (!creates) {
+    if (target === null || target.outcome === "missing" || !("record" in target)) throw new Refusal("not_found");
+    if (target.outcome === "hidden" || target.outcome === "hidden_gone") throw new Refusal("not_found");
+    if (target.outcome === "visible_gone" && action.kind !== "delete") return gone(parts, entity, request);
+    state = target.record;
+    await loadReferences(known, entity, action, state);
+  }
+  const verdict = permits(action.by, actor, entity, state, known.visible);
+  if (verdict === "no") throw new Refusal(who === null ? "unauthenticated" : "forbidden");
+
+  const input = checkInput(entity, action, request.input, state, request.partial);
+  const faults = [...input.faults];
+  if (faults.length === 0) faults.push(...(await referenceFaults(known, action, input.value)));
+  if (faults.length === 0) faults.push(...(await passwordFaults(parts, entity, action, request, input.value)));
+  if (faults.length > 0) throw Refusal.invalid(faults);
+  if (target?.outcome === "visible_gone") return deleted(state, "");
+
+  const decision = await decideChanges(parts, entity, action, {
+    known,
+    actor,
+    state,
+    input: input.value,
+    decided: request.decided ?? {},
+  });
+  if (actor.type !== "system") await demandRights(known, entity, action, actor, { ...state, ...decision.set });
+  checkVersion(entity, action, request, state);
+  if (decision.to !== null && state !== null) checkTransition(entity, action, actor, state, decision.to, known);
+  if (state !== null && action.kind !== "move" && action.kind !== "delete" && isSame(state, decision)) {
+    return unchanged(parts, entity, request);
+  }
+
+  const written = await parts.records.write(entity.name, {
+    actor: who,
+    action: action.name,
+    id: creates ? (request.id ?? (entity.id === "uuid" ? parts.newId() : null)) : request.id,
+    version: state === null ? null : Number(state.version),
+    to: decision.to,
+    type: decision.event,
+    set: decision.set,
+    secrets: decision.secrets,
+    request: request.requestId,
+  });
+  switch (written.outcome) {
+    case "done":
+      return action.kind === "delete"
+        ? deleted(state, written.body)
+        : {
+            outcome: creates ? "created" : "changed",
+            id: idOf(written.body),
+            version: written.version,
+            body: written.body,
+          };
+    case "unchanged":
+      return deleted(state, "");
+    case "stale":
+    case "conflict":
+      return "again";
+    case "gone":
+      return gone(parts, entity, request);
+    default:
+      throw refusalOf(written, entity, parts.observe);
+  }
+}
+
+/** Who acts, with the roles that the actors' own records give now. */
+async function actorOf(plan: Plan, known: KnownRecords, who: Who): Promise<Actor> {
+  if (who === null) return visitor;
+  if (who === "system") return system;
+  if (plan.actors === null) throw new Refusal("unauthenticated");
+  const loaded = await known.load(plan.actors.entity, who);
+  const record = loaded.outcome === "visible" || loaded.outcome === "hidden" ? loaded.record : null;
+  if (record === null || !plan.actors.active.includes(String(record.status))) throw new Refusal("unauthenticated");
+  return { type: "user", id: who, roles: [String(record[plan.actors.role])] };
+}
+
+/** Reads the records that the action's policy, or another one's, looks through. */
+async function loadReferences(
+  known: KnownRecords,
+  entity: EntityPlan,
+  action: ActionPlan,
+  record: JsonObject,
+): Promise<void> {
+  const policies = action.kind === "move" ? entity.actions.map(({ by }) => by) : [action.by];
+  const names = new Set(policies.flatMap(referencesIn));
+  await Promise.all(
+    entity.fields
+      .filter((field) => names.has(field.name) && field.target !== null && record[field.name] != null)
+      .map((field) => known.load(field.target ?? "", String(record[field.name]))),
+  );
+}
+
+/** A reference to a record that the actor cannot read is refused like one to a missing record. */
+async function referenceFaults(known: KnownRecords, action: ActionPlan, value: JsonObject): Promise<readonly Fault[]> {
+  const referred = referredBy(action.input, value);
+  const found = await Promise.all(referred.map(({ entity, id }) => known.load(entity, id)));
+  return referred
+    .filter((_, index) => found[index]?.outcome !== "visible")
+    .map(({ pointer }) => ({ pointer, code: "not_found" as const }));
+}
+
+async function passwordFaults(
+  { records, passwords }: CommandsParts,
+  entity: EntityPlan,
+  action: ActionPlan,
+  request: CommandRequest,
+  value: JsonObject,
+): Promise<readonly Fault[]> {
+  const faults: Fault[] = [];
+  for (const [name, field] of Object.entries(action.verify)) {
+    const hash = await records.secret(entity.name, field, request.who, request.id ?? "");
+    const right = hash !== null && (await passwords.matches(hash, String(value[name])));
+    if (!right) faults.push({ pointer: `/${name}`, code: "wrong_password" });
+  }
+  return faults;
+}
+
+/** The policy must hold for the record as it will be, too: nobody hands a record to where they could not have put it. */
+async function demandRights(
+  known: KnownRecords,
+  entity: EntityPlan,
+  action: ActionPlan,
+  actor: Actor,
+  record: JsonObject,
+): Promise<void> {
+  await loadReferences(known, entity, action, record);
+  if (permits(action.by, actor, entity, record, known.visible) !== "yes") throw new Refusal("forbidden");
+}
+
+function checkVersion(entity: EntityPlan, action: ActionPlan, request: CommandRequest, state: JsonObject | null): void {
+  if (state === null) return;
+  const { expected } = request;
+  if (expected === null) {
+    if (entity.demandsVersion && action.kind === "update" && request.who !== "system") {
+      throw new Refusal("precondition_required");
+    }
+    return;
+  }
+  const current = Number(state.version);
+  if (expected !== "any" && !expected.includes(current)) {
+    throw new Refusal("stale", { versions: { yours: expected[0] ?? null, current } });
+  }
+}
+
+function checkTransition(
+  entity: EntityPlan,
+  action: ActionPlan,
+  actor: Actor,
+  state: JsonObject,
+  to: string,
+  known: KnownRecords,
+): void {
+  const steps = entity.lifecycle?.transitions.filter(({ from }) => from === state.status) ?? [];
+  if (steps.some((step) => step.action === action.name && step.to === to)) return;
+  const possible = entity.actions.filter(
+    ({ name, by }) =>
+      steps.some((step) => step.action === name) && permits(by, actor, entity, state, known.visible) === "yes",
+  );
+  throw new Refusal("transition_not_allowed", {
+    status_now: String(state.status),
+    allowed_actions: possible.map(({ name }) => name),
+  });
+}
+
+const isSame = (state: JsonObject, decision: { readonly set: JsonObject; readonly secrets: JsonObject }): boolean =>
+  Object.keys(decision.secrets).length === 0 &&
+  Object.entries(decision.set).every(
+    ([name, value]: [string, Json]) => canonicalJson(value) === canonicalJson(state[name] ?? null),
+  );
+
+async function unchanged(
+  parts: CommandsParts,
+  entity: EntityPlan,
+  request: CommandRequest,
+): Promise<CommandReply | "again"> {
+  const shown = await parts.records.read(entity.name, request.who, request.id ?? "");
+  if (shown.outcome !== "found") return "again";
+  return { outcome: "unchanged", id: request.id ?? "", version: shown.version, body: shown.body };
+}
+
+async function gone(parts: CommandsParts, entity: EntityPlan, request: CommandRequest): Promise<"again"> {
+  const shown = await parts.records.read(entity.name, request.who, request.id ?? "");
+  if (shown.outcome === "gone") throw new Refusal("gone", { deleted_at: shown.deletedAt });
+  return "again";
+}
+
+const deleted = (state: JsonObject | null, body: string): CommandReply => ({
+  outcome: "deleted",
+  id: String(state?.id ?? ""),
+  version: Number(state?.version ?? 0),
+  body,
+});
+
+/** Bodies start with the id: `{"id":"…"` or `{"id":7`. */
+const idOf = (body: string): string => /^\{"id":"?([^",}]+)/.exec(body)?.[1] ?? "";

@@ -1,0 +1,86 @@
+import { checkDecision } from "../domain/check-decision.ts";
+import type { Fault } from "../kernel/fault.ts";
+import type { Json, JsonObject } from "../kernel/json.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { Actor, Asking, Deciding } from "../plan/behaviour.ts";
+import type { ActionPlan, EntityPlan } from "../plan/plan.ts";
+import type { CommandsParts } from "./commands-service.ts";
+import type { KnownRecords } from "./known-records.ts";
+
+/** What an action comes to: the event, the new values, the state to end in. */
+export interface Decision {
+  readonly event: string;
+  readonly set: JsonObject;
+  readonly secrets: JsonObject;
+  readonly to: string | null;
+}
+
+interface Situation {
+  readonly known: KnownRecords;
+  readonly actor: Actor;
+  readonly state: JsonObject | null;
+  readonly input: JsonObject;
+  readonly decided: JsonObject;
+}
+
+const refuse = (...faults: readonly Fault[]) => ({ refused: faults });
+
+/**
+ * Reads what the action needs, asks its pure functions, and puts the new values together.
+ * @throws Refusal `invalid` when `decide` declines.
+ */
+export async function decideChanges(
+  { behaviours, clock, passwords }: CommandsParts,
+  entity: EntityPlan,
+  action: ActionPlan,
+  { known, actor, state, input, decided }: Situation,
+): Promise<Decision> {
+  const behaviour = behaviours.get(`${entity.name}.${action.name}`);
+  const asked: Asking = { input, actor, now: clock.now(), state };
+  const wanted = Object.entries(behaviour?.needs?.(asked) ?? {});
+  const needs = Object.fromEntries(
+    await Promise.all(wanted.map(async ([name, need]) => [name, await known.need(need)] as const)),
+  );
+  const deciding: Deciding = { ...asked, needs, refuse };
+  const outcome = behaviour?.decide?.(deciding) ?? {};
+  if (isRefused(outcome)) throw Refusal.invalid(outcome.refused);
+
+  const values = { ...(action.kind === "create" ? defaults(entity, actor) : {}), ...input, ...outcome, ...decided };
+  const set: Record<string, Json> = {};
+  const secrets: Record<string, Json> = {};
+  for (const field of entity.fields) {
+    const value = values[field.name];
+    if (value === undefined || !action.sets.includes(field.name)) continue;
+    if (field.kind !== "password") set[field.name] = value;
+    else if (value !== null) secrets[field.name] = await passwords.hash(String(value));
+  }
+  const faults = checkDecision(entity, set, action.kind === "create");
+  if (faults.length > 0) throw Refusal.invalid(faults);
+  const to = action.kind === "move" ? targetOf(action, behaviour?.to?.(deciding), deciding) : null;
+  return { event: eventOf(action, to), set, secrets, to };
+}
+
+const isRefused = (
+  outcome: JsonObject | { readonly refused: readonly Fault[] },
+): outcome is { readonly refused: readonly Fault[] } => Array.isArray(outcome.refused);
+
+/** What a new record holds where neither the client nor `decide` says anything. */
+const defaults = (entity: EntityPlan, actor: Actor): JsonObject =>
+  Object.fromEntries(
+    entity.fields
+      .filter(({ kind }) => kind !== "password")
+      .flatMap((field): [string, Json][] => {
+        if (field.setBy === "actor") return [[field.name, actor.id]];
+        return field.optional || field.default !== null ? [[field.name, field.default]] : [];
+      }),
+  );
+
+/** The state to end in: what `to` says, what the caller named, or the only one that the workflow knows. */
+function targetOf(action: ActionPlan, said: string | undefined, { input, state }: Deciding): string {
+  if (said !== undefined) return said;
+  if (typeof action.event !== "string") return String(input.status);
+  return action.targets[0] ?? String(state?.status);
+}
+
+const eventOf = (action: ActionPlan, to: string | null): string =>
+  typeof action.event === "string" ? action.event : (action.event[to ?? ""] ?? "");

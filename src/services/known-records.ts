@@ -1,0 +1,45 @@
+import type { JsonObject } from "../kernel/json.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { NeedPlan } from "../plan/behaviour.ts";
+import type { LoadedRecord, RecordsRepository, Who } from "../repositories/records-repository.ts";
+
+/** The records that one command looks at: each is read once, all that are asked for together go in one batch. */
+export class KnownRecords {
+  readonly #records: RecordsRepository;
+  readonly #who: Who;
+  readonly #asked = new Map<string, Promise<LoadedRecord>>();
+  readonly #known = new Map<string, LoadedRecord>();
+
+  constructor(records: RecordsRepository, who: Who) {
+    this.#records = records;
+    this.#who = who;
+  }
+
+  async load(entity: string, id: string): Promise<LoadedRecord> {
+    const key = `${entity}/${id}`;
+    const asked = this.#asked.get(key) ?? this.#records.load(entity, this.#who, id);
+    this.#asked.set(key, asked);
+    const loaded = await asked;
+    if (loaded.outcome === "unauthenticated") throw new Refusal("unauthenticated");
+    this.#known.set(key, loaded);
+    return loaded;
+  }
+
+  /** A loaded record, if the actor can read it and it is not deleted. */
+  readonly visible = (entity: string, id: string): JsonObject | null => {
+    const loaded = this.#known.get(`${entity}/${id}`);
+    return loaded?.outcome === "visible" ? loaded.record : null;
+  };
+
+  /** What `needs` asked for, whether the actor may see it or not; deleted records do not count. */
+  async need({ entity, ids, key, many }: NeedPlan): Promise<JsonObject | null | readonly (JsonObject | null)[]> {
+    if (key !== null) {
+      return key.value === null ? null : living(await this.#records.loadBy(entity, key.field, key.value));
+    }
+    const found = await Promise.all(ids.map(async (id) => (id === null ? null : living(await this.load(entity, id)))));
+    return many ? found : (found[0] ?? null);
+  }
+}
+
+const living = (loaded: LoadedRecord): JsonObject | null =>
+  loaded.outcome === "visible" || loaded.outcome === "hidden" ? loaded.record : null;
