@@ -4,9 +4,11 @@ import { menuItems } from "./menu-items.ts";
 import { orders } from "./orders.ts";
 import { promotions } from "./promotions.ts";
 import { restaurants } from "./restaurants.ts";
+import { seed } from "./seed.ts";
 import { users } from "./users.ts";
 
 export default application("delivery", {
   entities: [drinks, users, restaurants, menuItems, promotions, orders],
   actors: { entity: "users", role: "role", active: ["active"] },
+  seed,
 });

@@ -91,7 +91,12 @@ export const orders = entity(
       decide: ({ input }) => ({ reason: input.reason }),
     }),
     status: movesTo(
-      { accepted: "OrderAccepted", cooking: "OrderCookingStarted", on_way: "OrderSentOut", delivered: "OrderDelivered" },
+      {
+        accepted: "OrderAccepted",
+        cooking: "OrderCookingStarted",
+        on_way: "OrderSentOut",
+        delivered: "OrderDelivered",
+      },
       { by: anyOf(staff, admin) },
     ),
     delete: deletes("OrderDeleted", { by: admin }),

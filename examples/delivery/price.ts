@@ -11,7 +11,11 @@ export const totalOf = (lines: readonly Line[]): number =>
 
 /** The total less so many percent, rounded half away from zero to two places. */
 export const reduced = (total: number, percent: number): number =>
-  Big(total).times(100 - percent).div(100).round(2, Big.roundHalfUp).toNumber();
+  Big(total)
+    .times(100 - percent)
+    .div(100)
+    .round(2, Big.roundHalfUp)
+    .toNumber();
 
 interface Promotion {
   readonly active: boolean;

@@ -1,5 +1,11 @@
+import type { Clock } from "../kernel/clock.ts";
+import type { IdentifierSource } from "../kernel/identifier.ts";
 import type { JsonObject } from "../kernel/json.ts";
-import type { Who } from "../repositories/records-repository.ts";
+import type { Observer } from "../kernel/observation.ts";
+import type { Behaviours } from "../plan/behaviour.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
+import type { Passwords } from "./passwords.ts";
 
 /** A wish to act, as presentation hands it over: read, but not yet checked. */
 export interface CommandRequest {
@@ -24,4 +30,15 @@ export interface CommandReply {
   readonly version: number;
   /** The record as JSON text; empty after a deletion. */
   readonly body: string;
+}
+
+/** What commands are done with. */
+export interface CommandsParts {
+  readonly plan: Plan;
+  readonly behaviours: Behaviours;
+  readonly records: RecordsRepository;
+  readonly passwords: Passwords;
+  readonly clock: Clock;
+  readonly newId: IdentifierSource;
+  readonly observe: Observer;
 }

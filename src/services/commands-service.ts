@@ -1,19 +1,15 @@
 import { checkInput } from "../domain/check-input.ts";
 import { permits, referencesIn, system, visitor, visitorsMay } from "../domain/permit.ts";
 import { referredBy } from "../domain/references.ts";
-import type { Clock } from "../kernel/clock.ts";
 import type { Fault } from "../kernel/fault.ts";
-import type { IdentifierSource } from "../kernel/identifier.ts";
 import { canonicalJson, type Json, type JsonObject } from "../kernel/json.ts";
-import type { Observer } from "../kernel/observation.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Actor, Behaviours } from "../plan/behaviour.ts";
+import type { Actor } from "../plan/behaviour.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../plan/plan.ts";
-import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
-import type { CommandReply, CommandRequest } from "./command.ts";
+import type { Who } from "../repositories/records-repository.ts";
+import type { CommandReply, CommandRequest, CommandsParts } from "./command.ts";
 import { decideChanges } from "./decide-changes.ts";
 import { KnownRecords } from "./known-records.ts";
-import type { Passwords } from "./passwords.ts";
 import { refusalOf } from "./written-refusal.ts";
 
 export interface CommandsService {
@@ -22,16 +18,6 @@ export interface CommandsService {
    * @throws Refusal for whatever the caller can mend.
    */
   execute(request: CommandRequest): Promise<CommandReply>;
-}
-
-export interface CommandsParts {
-  readonly plan: Plan;
-  readonly behaviours: Behaviours;
-  readonly records: RecordsRepository;
-  readonly passwords: Passwords;
-  readonly clock: Clock;
-  readonly newId: IdentifierSource;
-  readonly observe: Observer;
 }
 
 /** How often a command is decided anew when others were faster; each try reads the record again. */

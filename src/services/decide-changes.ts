@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Actor, Asking, Deciding } from "../plan/behaviour.ts";
 import type { ActionPlan, EntityPlan } from "../plan/plan.ts";
-import type { CommandsParts } from "./commands-service.ts";
+import type { CommandsParts } from "./command.ts";
 import type { KnownRecords } from "./known-records.ts";
 
 /** What an action comes to: the event, the new values, the state to end in. */

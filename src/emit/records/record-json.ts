@@ -1,7 +1,7 @@
 import type { EntityPlan, FieldKind, FieldPlan, Plan } from "../../plan/plan.ts";
 import { policyCondition } from "../row-security/policy-condition.ts";
-import { columnsOf } from "../tables/column-type.ts";
 import { ident } from "../sql-text.ts";
+import { columnsOf } from "../tables/column-type.ts";
 
 type ToJson = (column: string) => string;
 

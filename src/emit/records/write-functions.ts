@@ -1,6 +1,6 @@
 import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
-import { columnsOf } from "../tables/column-type.ts";
 import { ident, indent, literal, literals } from "../sql-text.ts";
+import { columnsOf } from "../tables/column-type.ts";
 
 /**
  * The functions through which records change, and the only way: the application's role may call `write_…` and has no

@@ -1,0 +1,113 @@
+import { type SeedStep, seedId } from "gesta";
+
+const roles = {
+  customer1: "customer",
+  customer2: "customer",
+  customer3: "customer",
+  staff1: "staff",
+  staff2: "staff",
+  logistician: "logistician",
+  manager: "manager",
+  admin: "admin",
+};
+
+const user = (name: string): string => seedId("users", name);
+const restaurant = (number: number): string => seedId("restaurants", String(number));
+const dishes = ["Borscht", "Pelmeni", "Pilaf", "Ramen", "Burger", "Falafel", "Pizza", "Caesar salad"];
+
+const users: readonly SeedStep[] = Object.entries(roles).map(([name, role]) => ({
+  entity: "users",
+  action: "register",
+  id: user(name),
+  input: { name, email: `${name}@example.com`, password: `${name}-password` },
+  decided: { role },
+}));
+
+const restaurants: readonly SeedStep[] = [1, 2, 3].flatMap((number) => {
+  const id = restaurant(number);
+  const staff_ids = number < 3 ? [user(`staff${number}`)] : [];
+  const input = { name: `Restaurant ${number}`, city: number === 2 ? "Kazan" : "Moscow", staff_ids };
+  const created: SeedStep = { entity: "restaurants", action: "create", id, input };
+  return number < 3 ? [created, { entity: "restaurants", action: "open", id, input: {} }] : [created];
+});
+
+const dish = (number: number, index: number): string => seedId("menu_items", `${number}/${index}`);
+
+const menu: readonly SeedStep[] = [1, 2, 3].flatMap((number) =>
+  dishes.map((name, index) => ({
+    entity: "menu_items",
+    action: "create",
+    id: dish(number, index),
+    input: { restaurant_id: restaurant(number), name, price: 5 + index * 1.5 + number / 4, available: index !== 7 },
+  })),
+);
+
+const promotion = (code: string, starts_at: string, ends_at: string): SeedStep => ({
+  entity: "promotions",
+  action: "create",
+  id: seedId("promotions", code),
+  input: { code, percent: 10, starts_at, ends_at },
+});
+
+/** The actions that follow an order's placing, by the number of the order: together they end in every state. */
+const lives: readonly (readonly (
+  | "confirm_payment"
+  | "cancel"
+  | "close"
+  | "open"
+  | "accepted"
+  | "cooking"
+  | "on_way"
+  | "delivered"
+)[])[] = [
+  [],
+  ["close", "confirm_payment", "open"],
+  ["confirm_payment"],
+  ["confirm_payment", "cooking"],
+  ["confirm_payment", "cooking", "on_way"],
+  ["confirm_payment", "cooking", "on_way", "delivered"],
+  ["confirm_payment", "cancel"],
+  ["cancel"],
+];
+
+const orders: readonly SeedStep[] = Array.from({ length: 40 }, (_, index) => {
+  const id = seedId("orders", String(index));
+  const number = (index % 2) + 1;
+  const customer = user(`customer${(index % 3) + 1}`);
+  const staff = user(`staff${number}`);
+  const items = [
+    { menu_item_id: dish(number, index % 7), quantity: (index % 3) + 1 },
+    { menu_item_id: dish(number, (index + 2) % 7), quantity: 1 },
+  ];
+  const input = { restaurant_id: restaurant(number), items, ...(index % 4 === 0 ? { promotion_code: "TEN" } : {}) };
+  const placed: SeedStep = { entity: "orders", action: "place", id, as: customer, input };
+  const life = lives[Math.floor(index / 5) % lives.length] ?? [];
+  return [
+    placed,
+    ...life.map((step): SeedStep => {
+      if (step === "close" || step === "open") {
+        return { entity: "restaurants", action: step, id: restaurant(number), as: staff, input: {} };
+      }
+      if (step === "confirm_payment" || step === "cancel") {
+        return {
+          entity: "orders",
+          action: step,
+          id,
+          as: customer,
+          input: step === "cancel" ? { reason: "No longer hungry" } : {},
+        };
+      }
+      return { entity: "orders", action: "status", id, as: staff, input: { status: step } };
+    }),
+  ];
+}).flat();
+
+/** What a new database starts with: some of everything, orders in every state. */
+export const seed: readonly SeedStep[] = [
+  ...users,
+  ...restaurants,
+  ...menu,
+  promotion("TEN", "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
+  promotion("OLD", "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"),
+  ...orders,
+];

@@ -1,0 +1,153 @@
+import { createHash } from "node:crypto";
+import type { Engine } from "./database/engine.ts";
+import { pgliteEngine } from "./database/engines/pglite.ts";
+import { postgresEngine } from "./database/engines/postgres.ts";
+import { type Application, seedId } from "./declare/application.ts";
+import { emitOpenApi } from "./emit/openapi/openapi-emitter.ts";
+import { emitSchema } from "./emit/schema-emitter.ts";
+import { type Clock, systemClock } from "./kernel/clock.ts";
+import type { Configuration } from "./kernel/configuration.ts";
+import { newIdentifier } from "./kernel/identifier.ts";
+import type { Observer } from "./kernel/observation.ts";
+import { makePlan, type Planned } from "./plan/make-plan.ts";
+import { signedCursors } from "./presentation/http/page-query.ts";
+import { httpServer } from "./presentation/http/server.ts";
+import { askForLife } from "./repositories/health-repository.ts";
+import { storedStreams } from "./repositories/ledger-repository.ts";
+import { recordsRepository } from "./repositories/records-repository.ts";
+import { assertSafeRole, prepareSchema } from "./repositories/schema-repository.ts";
+import { authenticationService } from "./services/authentication-service.ts";
+import { commandsService } from "./services/commands-service.ts";
+import { argon2Passwords } from "./services/passwords.ts";
+import { queriesService } from "./services/queries-service.ts";
+import { sow } from "./services/seed-service.ts";
+import { jwtTokens, signToken } from "./services/tokens.ts";
+import { type VerifyReport, verifyLedger } from "./services/verification-service.ts";
+
+export type { Application as RunnableApplication } from "./declare/application.ts";
+
+/** What a process hands in besides its configuration. */
+export interface Surroundings {
+  readonly configuration: Configuration;
+  /** Signs cursors and, without a key set, tokens. */
+  readonly secret: string;
+  readonly observe: Observer;
+  readonly clock?: Clock;
+}
+
+/** An application that serves. */
+export interface RunningApplication {
+  readonly url: string;
+  readonly engine: Engine["kind"];
+  /** Where the data lies. */
+  readonly place: string;
+  /** Whether this start made and sowed the database. */
+  readonly fresh: boolean;
+  /** Finishes what was accepted, then closes the engine. */
+  close(): Promise<void>;
+}
+
+const pageOfStreams = 500;
+
+/** Starts an application: declaration → plan → database → services → HTTP. */
+export async function startApplication(declared: Application, around: Surroundings): Promise<RunningApplication> {
+  const { configuration, observe, clock = systemClock } = around;
+  const planned = makePlan(declared);
+  const engine = await openEngine(configuration, observe);
+  try {
+    const { fresh } = await prepareSchema(engine, emitSchema(planned.plan));
+    if (configuration.environment === "production") await assertSafeRole(engine);
+    const server = await serve(planned, engine, around, clock, fresh);
+    const url = await server.listen({ host: configuration.host, port: configuration.port });
+    return {
+      url,
+      engine: engine.kind,
+      place: engine.place,
+      fresh,
+      close: async () => {
+        await server.close();
+        await engine.close();
+      },
+    };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+async function serve(planned: Planned, engine: Engine, around: Surroundings, clock: Clock, fresh: boolean) {
+  const { plan, behaviours, seed } = planned;
+  const { configuration, observe, secret } = around;
+  const records = recordsRepository(engine, plan);
+  const passwords = argon2Passwords();
+  const commands = commandsService({ plan, behaviours, records, passwords, clock, newId: newIdentifier, observe });
+  if (fresh && configuration.seed === "small") await sow(plan, commands, seed);
+
+  const tokens = jwtTokens(
+    {
+      secret: configuration.jwksUrl === null ? secret : null,
+      jwksUrl: configuration.jwksUrl,
+      issuer: configuration.jwtIssuer,
+      audience: configuration.jwtAudience,
+    },
+    clock,
+  );
+  const documents = new Map<string | null, object>();
+  return httpServer({
+    plan,
+    authentication: authenticationService(plan, tokens, records),
+    commands,
+    queries: queriesService(plan, records),
+    cursors: signedCursors(createHash("sha256").update(`cursors/${secret}`).digest("hex")),
+    documentFor: (role) => {
+      const document = documents.get(role) ?? emitOpenApi(plan, role);
+      documents.set(role, document);
+      return document;
+    },
+    ready: () => askForLife(engine),
+    observe,
+  });
+}
+
+const openEngine = (configuration: Configuration, observe: Observer): Promise<Engine> =>
+  configuration.databaseUrl === null
+    ? pgliteEngine(configuration.dataDirectory)
+    : Promise.resolve(
+        postgresEngine({
+          url: configuration.databaseUrl,
+          ...(configuration.ownerUrl === null ? {} : { ownerUrl: configuration.ownerUrl }),
+          ...(configuration.databaseCertificate === null ? {} : { certificate: configuration.databaseCertificate }),
+          poolSize: configuration.poolSize,
+          observe,
+        }),
+      );
+
+/** Compares all records with their events. */
+export async function verifyApplication(declared: Application, around: Surroundings): Promise<VerifyReport> {
+  const { plan } = makePlan(declared);
+  const engine = await openEngine(around.configuration, around.observe);
+  try {
+    return await verifyLedger(plan, (entity) => storedStreams(engine, entity, pageOfStreams));
+  } finally {
+    await engine.close();
+  }
+}
+
+/**
+ * A bearer token for a sown user.
+ * @throws Error that lists the sown names, when there is no such user.
+ */
+export async function seededToken(
+  declared: Application,
+  name: string,
+  secret: string,
+  clock = systemClock,
+): Promise<string> {
+  const users = declared.actors?.entity;
+  const sown = declared.seed.filter((step) => step.entity === users && step.id !== undefined);
+  const id = users === undefined ? undefined : seedId(users, name);
+  if (id === undefined || !sown.some((step) => step.id === id)) {
+    throw new Error(`No user '${name}' is sown with '${declared.name}'.`);
+  }
+  return signToken(secret, id, 24 * 3600, clock);
+}

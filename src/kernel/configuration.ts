@@ -1,0 +1,114 @@
+/** How one process runs, from the environment alone. */
+export interface Configuration {
+  readonly environment: "development" | "production";
+  readonly host: string;
+  readonly port: number;
+  /** PostgreSQL; without it the embedded database in `dataDirectory`. */
+  readonly databaseUrl: string | null;
+  readonly ownerUrl: string | null;
+  /** PEM text of the authority of the database's certificate. */
+  readonly databaseCertificate: string | null;
+  readonly poolSize: number;
+  readonly dataDirectory: string;
+  readonly seed: "none" | "small";
+  readonly jwtSecret: string | null;
+  readonly jwksUrl: string | null;
+  readonly jwtIssuer: string | null;
+  readonly jwtAudience: string | null;
+  readonly logLevel: string;
+}
+
+/** Everything that is wrong in the environment, at once. */
+export class ConfigurationError extends Error {
+  constructor(faults: readonly string[]) {
+    super(`The environment has ${faults.length} fault(s):\n${faults.map((fault) => `  ${fault}`).join("\n")}`);
+    this.name = "ConfigurationError";
+  }
+}
+
+const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
+
+/**
+ * Reads the environment.
+ * @param readFile reads the file that `GESTA_DB_CA` names.
+ * @throws ConfigurationError
+ */
+export function readConfiguration(
+  environment: Readonly<Record<string, string | undefined>>,
+  readFile: (path: string) => string,
+): Configuration {
+  const faults: string[] = [];
+  const text = (name: string): string | null => environment[name]?.trim() || null;
+  const word = <W extends string>(name: string, words: readonly W[], fallback: W): W => {
+    const value = text(name) ?? fallback;
+    const found = words.find((candidate) => candidate === value);
+    if (found === undefined) faults.push(`${name}=${value}: use one of ${words.join(", ")}`);
+    return found ?? fallback;
+  };
+  const number = (name: string, least: number, most: number, fallback: number): number => {
+    const value = text(name) ?? String(fallback);
+    const parsed = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+    if (parsed >= least && parsed <= most) return parsed;
+    faults.push(`${name}=${value}: use a whole number from ${least} to ${most}`);
+    return fallback;
+  };
+  const address = (name: string, protocols: readonly string[]): string | null => {
+    const value = text(name);
+    if (value === null || (URL.canParse(value) && protocols.includes(new URL(value).protocol))) return value;
+    faults.push(`${name}: use an address that starts with ${protocols.map((each) => `${each}//`).join(" or ")}`);
+    return null;
+  };
+
+  const configuration: Configuration = {
+    environment: word("GESTA_ENV", ["development", "production"], "development"),
+    host: text("HOST") ?? "127.0.0.1",
+    port: number("PORT", 0, 65_535, 5000),
+    databaseUrl: address("DATABASE_URL", ["postgres:", "postgresql:"]),
+    ownerUrl: address("GESTA_OWNER_URL", ["postgres:", "postgresql:"]),
+    databaseCertificate: fileText("GESTA_DB_CA", text("GESTA_DB_CA"), readFile, faults),
+    poolSize: number("GESTA_POOL_SIZE", 1, 1000, 10),
+    dataDirectory: text("GESTA_DATA") ?? ".gesta/data",
+    seed: word("GESTA_SEED", ["none", "small"], "small"),
+    jwtSecret: text("GESTA_JWT_SECRET"),
+    jwksUrl: address("GESTA_JWKS_URL", ["https:", "http:"]),
+    jwtIssuer: text("GESTA_JWT_ISSUER"),
+    jwtAudience: text("GESTA_JWT_AUDIENCE"),
+    logLevel: word("LOG_LEVEL", logLevels, "info"),
+  };
+  faults.push(...unsafe(configuration));
+  if (faults.length > 0) throw new ConfigurationError(faults);
+  return configuration;
+}
+
+function fileText(
+  name: string,
+  path: string | null,
+  readFile: (path: string) => string,
+  faults: string[],
+): string | null {
+  if (path === null) return null;
+  try {
+    return readFile(path);
+  } catch {
+    faults.push(`${name}=${path}: the file cannot be read`);
+    return null;
+  }
+}
+
+/** What development allows and production does not. */
+function unsafe(configuration: Configuration): readonly string[] {
+  const faults: string[] = [];
+  if (configuration.jwtSecret !== null && configuration.jwksUrl !== null) {
+    faults.push("GESTA_JWT_SECRET and GESTA_JWKS_URL: use one of them");
+  }
+  if (configuration.environment === "development") return faults;
+  if (configuration.jwtSecret === null && configuration.jwksUrl === null) {
+    faults.push("GESTA_JWT_SECRET or GESTA_JWKS_URL: production needs one of them");
+  }
+  if (configuration.jwtSecret !== null && configuration.jwtSecret.length < 32) {
+    faults.push("GESTA_JWT_SECRET: production needs at least 32 characters");
+  }
+  if (configuration.databaseUrl === null) faults.push("DATABASE_URL: production needs a PostgreSQL server");
+  if (configuration.ownerUrl === null) faults.push("GESTA_OWNER_URL: production migrates with a role of its own");
+  return faults;
+}

@@ -1,0 +1,20 @@
+import type { Observer } from "../../kernel/observation.ts";
+import type { Plan } from "../../plan/plan.ts";
+import type { AuthenticationService } from "../../services/authentication-service.ts";
+import type { CommandsService } from "../../services/commands-service.ts";
+import type { QueriesService } from "../../services/queries-service.ts";
+import type { Cursors } from "./page-query.ts";
+
+/** What HTTP needs of the rest of the application. */
+export interface HttpParts {
+  readonly plan: Plan;
+  readonly authentication: AuthenticationService;
+  readonly commands: CommandsService;
+  readonly queries: QueriesService;
+  readonly cursors: Cursors;
+  /** The OpenAPI document for a role, null for visitors. */
+  readonly documentFor: (role: string | null) => object;
+  /** Resolves while the database answers. */
+  readonly ready: () => Promise<void>;
+  readonly observe: Observer;
+}

@@ -1,0 +1,107 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { isSerial, isUuid } from "../../kernel/identifier.ts";
+import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
+import type { CommandReply } from "../../services/command.ts";
+import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
+import { coerceForm } from "./form-body.ts";
+import type { HttpParts } from "./http-parts.ts";
+import { readPageQuery } from "./page-query.ts";
+import { readQuery } from "./query-string.ts";
+import { type RequestBody, readBody } from "./request-body.ts";
+import type { RouteTable } from "./route-table.ts";
+
+const json = "application/json; charset=utf-8";
+
+/** The routes of one entity: lists, records, and one for each of its actions. */
+export function addRecordRoutes(
+  server: FastifyInstance,
+  parts: HttpParts,
+  entity: EntityPlan,
+  table: RouteTable,
+): void {
+  const collection = `/${entity.name}`;
+  table.add(server, "GET", collection, listRoute(parts, entity));
+  table.add(server, "GET", `${collection}/:id`, readRoute(parts, entity));
+  for (const action of entity.actions) {
+    const path = `${collection}${action.path.replace("{id}", ":id")}`;
+    table.add(server, action.method, path, actionRoute(parts, entity, action, action.kind === "update"));
+    if (action.kind === "update") table.add(server, "PUT", path, actionRoute(parts, entity, action, false));
+  }
+}
+
+/** An id that cannot be one is an id that no record has: the database then answers as for any other. */
+function idOf(entity: EntityPlan, request: FastifyRequest, parts: HttpParts, who: string | null): string {
+  const { id = "" } = request.params as { readonly id?: string }; // every route with a record has `:id`
+  if (id === "me" && entity.name === parts.plan.actors?.entity && who !== null) return who;
+  if (entity.id === "serial") return isSerial(id) ? id : "0";
+  return isUuid(id) ? id.toLowerCase() : "00000000-0000-0000-0000-000000000000";
+}
+
+function readRoute(parts: HttpParts, entity: EntityPlan) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    readQuery(request.url, []);
+    const who = await parts.authentication.identify(request.headers.authorization);
+    const shown = await parts.queries.read(entity.name, who, idOf(entity, request, parts, who));
+    const tag = tagOf(shown.version);
+    reply.header("etag", tag);
+    if (matchesNone(request.headers["if-none-match"], tag)) return reply.code(304).send();
+    return reply.type(json).send(shown.body);
+  };
+}
+
+function listRoute(parts: HttpParts, entity: EntityPlan) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const page = readPageQuery(request.url, entity, parts.cursors);
+    const who = await parts.authentication.identify(request.headers.authorization);
+    const shown = await parts.queries.list(entity.name, who, page.after, page.skip, page.limit);
+    const next = shown.next === null ? null : parts.cursors.make(entity, shown.next);
+    const told = { limit: page.limit, skip: page.skip, next, total: null };
+    const body = `{"${entity.name}":${shown.body},"page":${JSON.stringify(told)}}`;
+    const tag = weakTagOf(body);
+    reply.header("etag", tag);
+    if (next !== null) reply.header("link", `</${entity.name}?limit=${page.limit}&cursor=${next}>; rel="next"`);
+    if (matchesNone(request.headers["if-none-match"], tag)) return reply.code(304).send();
+    return reply.type(json).send(body);
+  };
+}
+
+function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, partialUpdate: boolean) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    readQuery(request.url, []);
+    // The one parser of the server hands over the bytes (see server.ts).
+    const body = readBody(request.headers["content-type"], request.body as Buffer | undefined);
+    const input = inputOf(body, entity, action);
+    const who = await parts.authentication.identify(request.headers.authorization);
+    const done = await parts.commands.execute({
+      entity: entity.name,
+      action: action.name,
+      who,
+      id: action.kind === "create" ? null : idOf(entity, request, parts, who),
+      input,
+      partial: partialUpdate && request.method === "PATCH",
+      expected: expectedVersions(request.headers["if-match"]),
+      requestId: request.id,
+    });
+    return answer(reply, entity, done);
+  };
+}
+
+function inputOf(body: RequestBody, entity: EntityPlan, action: ActionPlan): unknown {
+  switch (body.kind) {
+    case "none":
+      return {};
+    case "json":
+      return body.value;
+    case "form":
+      // A form may also send back what it read, in PUT and PATCH; those values need their types as well.
+      return coerceForm(body.pairs, [...action.input, ...entity.fields, ...stampFields]);
+  }
+}
+
+const stampFields = [{ name: "version", kind: "integer" } as EntityPlan["fields"][number]]; // coercion reads these two only
+
+function answer(reply: FastifyReply, entity: EntityPlan, done: CommandReply) {
+  if (done.outcome === "deleted") return reply.code(204).send();
+  if (done.outcome === "created") reply.code(201).header("location", `/${entity.name}/${done.id}`);
+  return reply.header("etag", tagOf(done.version)).type(json).send(done.body);
+}

@@ -1,0 +1,101 @@
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { newIdentifier } from "../../kernel/identifier.ts";
+import { problems } from "../../kernel/problem.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import type { EntityPlan } from "../../plan/plan.ts";
+import { addDocumentRoutes } from "./document-routes.ts";
+import { addHealthRoutes } from "./health-routes.ts";
+import type { HttpParts } from "./http-parts.ts";
+import { languageOf, problemBody } from "./problem-reply.ts";
+import { addRecordRoutes } from "./record-routes.ts";
+import { RouteTable } from "./route-table.ts";
+
+/** 1 MB, binary: what most clients mean by it. */
+const largestBody = 1_048_576;
+
+/** The HTTP server of an application, not yet listening. */
+export function httpServer(parts: HttpParts): FastifyInstance {
+  const server = Fastify({
+    bodyLimit: largestBody,
+    genReqId: () => newIdentifier(),
+    requestIdHeader: false,
+    routerOptions: { maxParamLength: 500 },
+    // Requests under way finish; idle connections close at once.
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    clientErrorHandler: refuseUnreadable,
+    frameworkErrors: (error, request, reply) => {
+      void reply.header("request-id", request.id);
+      refuse(error, request, reply, parts);
+    },
+  });
+  // One reader for all bodies: our own, strict one. Fastify's parsers would answer before the query was looked at.
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser("*", { parseAs: "buffer" }, (_, body, done) => done(null, body));
+  server.addHook("onRequest", (request, reply, done) => {
+    reply.header("request-id", request.id);
+    done();
+  });
+  server.setErrorHandler((error, request, reply) => refuse(error, request, reply, parts));
+  server.setNotFoundHandler((request, reply) => refuse(new Refusal("not_found"), request, reply, parts));
+
+  const table = new RouteTable();
+  for (const entity of parts.plan.entities) addRecordRoutes(server, parts, entity, table);
+  addHealthRoutes(server, parts, table);
+  addDocumentRoutes(server, parts, table);
+  table.refuseOthers(server, new Map(parts.plan.entities.flatMap(intentHint)));
+  return server;
+}
+
+/** Where an entity has no broad update, its 405 names the narrow intents. */
+function intentHint(entity: EntityPlan): [string, string][] {
+  if (entity.actions.some(({ kind }) => kind === "update")) return [];
+  const intents = entity.actions.filter(({ path }) => path.startsWith("/{id}/"));
+  const named = intents.map(({ method, path }) => `${method} /${entity.name}${path}`).join(", ");
+  return named === "" ? [] : [[`/${entity.name}/:id`, `Use one of: ${named}`]];
+}
+
+function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, parts: HttpParts): void {
+  const refusal = error instanceof Refusal ? error : refusalOf(error);
+  if (refusal.code === "internal") {
+    parts.observe({
+      kind: "request_failed",
+      requestId: request.id,
+      method: request.method,
+      path: request.url.split("?")[0] ?? "",
+      error,
+    });
+  }
+  const { allow, retryAfter } = refusal.told;
+  if (allow !== undefined) void reply.header("allow", allow.join(", "));
+  if (retryAfter !== undefined) void reply.header("retry-after", retryAfter);
+  if (refusal.code === "unauthenticated") void reply.header("www-authenticate", "Bearer");
+  const origin = `${request.protocol}://${request.host}`;
+  void reply
+    .code(problems[refusal.code].status)
+    .type("application/problem+json; charset=utf-8")
+    .send(problemBody(refusal, origin, languageOf(request.headers["accept-language"]), request.id));
+}
+
+/** Fastify's own errors, as far as a client can cause them. */
+function refusalOf(error: unknown): Refusal {
+  const { code, statusCode } = error as Partial<FastifyError>; // any thrown value; both members may be missing
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return new Refusal("too_large");
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new Refusal("malformed");
+  return new Refusal("internal");
+}
+
+/** What is no HTTP, or has too many headers: there is no request yet, only a socket. */
+function refuseUnreadable(error: Error & { readonly code?: string }, socket: import("node:net").Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const code = error.code === "HPE_HEADER_OVERFLOW" ? "headers_too_large" : "malformed";
+  const id = newIdentifier();
+  const body = problemBody(new Refusal(code), "", "en", id);
+  socket.end(
+    `HTTP/1.1 ${problems[code].status} ${code}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+      `Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,196 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { chownSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import pg from "pg";
+import { findBinaries, serverAccount } from "./postgres-binaries.ts";
+
+/** Settings of postgresql.conf that differ from the server's defaults: `{ fsync: "off" }`. */
+export type PostgresSettings = Readonly<Record<string, string | number>>;
+
+export interface PostgresServer {
+  readonly port: number;
+  /** Of the postmaster; another one after `restart()`. */
+  readonly pid: number;
+  readonly binDirectory: string;
+  readonly dataDirectory: string;
+  /** `postgres://user@127.0.0.1:port/database`; both are `postgres` by default, a superuser without a password. */
+  url(database?: string, user?: string): string;
+  /** Sends a signal to the postmaster and, where the signal ends it, waits until it has ended. SIGQUIT is a crash. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Ends the server unless it has ended, and starts it on the same port and directory. */
+  restart(): Promise<void>;
+  /** Fast shutdown; removes the directory. Again is the same as once. */
+  stop(): Promise<void>;
+}
+
+const host = "127.0.0.1";
+const readyWithin = 60_000;
+const notEnding: readonly NodeJS.Signals[] = ["SIGSTOP", "SIGCONT", "SIGHUP"];
+
+/**
+ * A PostgreSQL server of its own in a temporary directory, on a free port of the loopback address, with fsync on unless
+ * `settings` say otherwise. Its binaries are those of `findBinaries`.
+ * @throws Error with the end of the server's log when it does not start
+ */
+export async function startPostgres(settings: PostgresSettings = {}): Promise<PostgresServer> {
+  const account = serverAccount();
+  const directory = mkdtempSync(join(tmpdir(), "gesta-postgres-"));
+  const dataDirectory = join(directory, "data");
+  const logFile = join(directory, "server.log");
+  let running: ChildProcess | undefined;
+
+  // Whatever ends this process must not leave a server behind. Handlers of `exit` cannot wait: hence SIGQUIT.
+  const abandon = (): void => {
+    if (isRunning(running)) running.kill("SIGQUIT");
+    rmSync(directory, { recursive: true, force: true });
+  };
+  process.once("exit", abandon);
+
+  const launch = async (binDirectory: string, port: number): Promise<void> => {
+    const chosen = {
+      listen_addresses: host,
+      port,
+      unix_socket_directories: directory,
+      max_connections: 200,
+      ...settings,
+    };
+    const parameters = Object.entries(chosen).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+    // A new log for each start, so that the reason of an earlier failure is not taken for that of this one.
+    const log = openSync(logFile, "w");
+    running = spawn(join(binDirectory, "postgres"), ["-D", dataDirectory, ...parameters], {
+      ...account,
+      cwd: directory,
+      stdio: ["ignore", log, log],
+    });
+    closeSync(log);
+    const failed = new Promise<Error>((resolve) => running?.once("error", resolve));
+    if (running.pid === undefined) throw await failed;
+    await ready(running, port, logFile);
+  };
+
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (!isRunning(running)) return;
+    const ended = exitOf(running);
+    running.kill(signal);
+    if (notEnding.includes(signal)) return;
+    await ended;
+  };
+
+  try {
+    if (account) chownSync(directory, account.uid, account.gid);
+    const binDirectory = findBinaries(directory, account);
+    const cluster = ["-D", dataDirectory, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+    execFileSync(join(binDirectory, "initdb"), cluster, {
+      ...account,
+      cwd: directory,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let port = await freePort();
+    // Another process may take the port between the question and the start; then there is another one.
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await launch(binDirectory, port);
+        break;
+      } catch (error) {
+        if (attempt === 3 || !/in use/i.test(String(error))) throw error;
+        port = await freePort();
+      }
+    }
+
+    return {
+      port,
+      binDirectory,
+      dataDirectory,
+      get pid() {
+        return running?.pid ?? 0;
+      },
+      url: (database = "postgres", user = "postgres") =>
+        `postgres://${encodeURIComponent(user)}@${host}:${port}/${encodeURIComponent(database)}`,
+      kill: end,
+      async restart() {
+        await end("SIGINT");
+        await relaunch(() => launch(binDirectory, port));
+      },
+      async stop() {
+        if (isRunning(running)) running.kill("SIGCONT");
+        await end("SIGINT");
+        rmSync(directory, { recursive: true, force: true });
+        process.removeListener("exit", abandon);
+      },
+    };
+  } catch (error) {
+    await end("SIGQUIT");
+    abandon();
+    process.removeListener("exit", abandon);
+    throw error;
+  }
+}
+
+/** After a SIGKILL of the postmaster its children live on for a moment, and no second server may share their memory. */
+async function relaunch(launch: () => Promise<void>): Promise<void> {
+  const deadline = Date.now() + readyWithin;
+  for (;;) {
+    try {
+      await launch();
+      return;
+    } catch (error) {
+      if (Date.now() > deadline || !/shared memory block .* in use|lock file .* already exists/.test(String(error)))
+        throw error;
+      await pause(100);
+    }
+  }
+}
+
+async function ready(server: ChildProcess, port: number, logFile: string): Promise<void> {
+  const deadline = Date.now() + readyWithin;
+  for (;;) {
+    if (!isRunning(server)) throw new Error(`PostgreSQL ended while it started:\n${endOf(logFile)}`);
+    const client = new pg.Client({
+      host,
+      port,
+      user: "postgres",
+      database: "postgres",
+      connectionTimeoutMillis: 5_000,
+    });
+    // A connection that the starting server drops is also an event of the client, which would end the process.
+    client.on("error", () => {});
+    try {
+      await client.connect();
+      await client.query("select 1");
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error(`PostgreSQL did not answer: ${error}\n${endOf(logFile)}`);
+      await pause(50);
+    } finally {
+      await client.end().catch(() => {});
+    }
+  }
+}
+
+function isRunning(server: ChildProcess | undefined): server is ChildProcess {
+  return server !== undefined && server.exitCode === null && server.signalCode === null;
+}
+
+function exitOf(server: ChildProcess): Promise<void> {
+  return new Promise((resolve) => server.once("exit", () => resolve()));
+}
+
+function endOf(logFile: string): string {
+  return readFileSync(logFile, "utf8").slice(-2_000);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, host, () => {
+      const address = server.address();
+      server.close(() =>
+        address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
+      );
+    });
+  });
+}
