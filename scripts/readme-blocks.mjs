@@ -31,7 +31,7 @@ const any = "…";
 export function shellBlocks(markdown) {
   /** @type {Block[]} */
   const blocks = [];
-  const fence = /^```(\w*)[^\n]*\n([^]*?)^```\s*$/gm;
+  const fence = /^```(\w*)[^\n]*\n([\s\S]*?)^```[ \t]*$/gm;
   let end = -1;
   for (const { 0: all, 1: language, 2: text = "", index } of markdown.matchAll(fence)) {
     const previous = blocks.at(-1);
@@ -158,9 +158,11 @@ async function start(block, env) {
   const running = () => child.exitCode === null && child.signalCode === null;
   const end = async () => {
     if (child.pid === undefined) return;
-    // The shell may be gone while the server still finishes: the group is asked until nobody is left in it.
-    for (let waited = 0; signal(child.pid, waited < 30_000 ? "SIGTERM" : "SIGKILL"); waited += 1_000)
-      await pause(1_000);
+    signal(child.pid, "SIGTERM");
+    // The shell may be gone while the server still finishes, so it is the group that is waited for; and SIGTERM is sent
+    // once, because a second one may mean "at once". A group that outlives its SIGKILL consists of the dead.
+    for (let second = 0; second < 30 && signal(child.pid, 0); second += 1) await pause(1_000);
+    signal(child.pid, "SIGKILL");
     await exited;
   };
   for (const deadline = Date.now() + startWithin; !(await listens()); await pause(200)) {
@@ -176,7 +178,7 @@ async function start(block, env) {
 
 /**
  * @param {number} group
- * @param {NodeJS.Signals} name
+ * @param {NodeJS.Signals | 0} name 0 only asks
  * @returns {boolean} whether there was anybody to send it to
  */
 function signal(group, name) {

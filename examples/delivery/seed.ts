@@ -31,7 +31,7 @@ const restaurants: readonly SeedStep[] = [1, 2, 3].flatMap((number) => {
   return number < 3 ? [created, { entity: "restaurants", action: "open", id, input: {} }] : [created];
 });
 
-const dish = (number: number, index: number): string => seedId("menu_items", `${number}/${index}`);
+const dish = (number: number, index: number): string => seedId("menu_items", String(number * 100 + index));
 
 const menu: readonly SeedStep[] = [1, 2, 3].flatMap((number) =>
   dishes.map((name, index) => ({

@@ -61,7 +61,7 @@ export function readConfiguration(
 
   const configuration: Configuration = {
     environment: word("GESTA_ENV", ["development", "production"], "development"),
-    host: text("HOST") ?? "127.0.0.1",
+    host: text("HOST") ?? "localhost",
     port: number("PORT", 0, 65_535, 5000),
     databaseUrl: address("DATABASE_URL", ["postgres:", "postgresql:"]),
     ownerUrl: address("GESTA_OWNER_URL", ["postgres:", "postgresql:"]),

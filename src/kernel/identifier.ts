@@ -27,9 +27,11 @@ export function streamOf(entity: string, id: string | number): string {
 
 /**
  * An id that depends on its name alone, for records that are sown with an application: the same name is the same
- * record in every database, so a development token can be made without asking one.
+ * record in every database, so a development token can be made without asking one. Names that end in a number sort by it.
  */
 export function namedIdentifier(name: string): string {
   const hash = createHash("sha256").update(name).digest("hex");
-  return `01900000-0000-7${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
+  const number = Number(/(\d{1,4})$/.exec(name)?.[1] ?? 0);
+  const place = number.toString(16).padStart(4, "0");
+  return `01900000-${place}-7${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
 }

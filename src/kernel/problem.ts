@@ -44,8 +44,8 @@ export const problems = {
     status: 403,
     title: { en: "You may not do this", ru: "Это действие вам не разрешено" },
     help: {
-      en: "The record is visible to you, the action is not yours.",
-      ru: "Запись вам видна, но это действие не ваше.",
+      en: "The action exists, but it is not yours to do.",
+      ru: "Такое действие есть, но выполнять его можете не вы.",
     },
   },
   not_found: {
