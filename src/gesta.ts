@@ -59,14 +59,19 @@ export async function startApplication(declared: Application, around: Surroundin
     if (configuration.environment === "production") await assertSafeRole(engine);
     const server = await serve(planned, engine, around, clock, fresh);
     const url = await server.listen({ host: configuration.host, port: configuration.port });
+    let closing: Promise<void> | undefined;
+    const close = async () => {
+      await server.close();
+      await engine.close();
+    };
     return {
       url,
       engine: engine.kind,
       place: engine.place,
       fresh,
-      close: async () => {
-        await server.close();
-        await engine.close();
+      close: () => {
+        closing ??= close();
+        return closing;
       },
     };
   } catch (error) {

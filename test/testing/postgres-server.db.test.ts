@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import pg from "pg";
 import { expect, it } from "vitest";
-import { freshDatabase } from "./fresh-database.ts";
-import { startPostgres } from "./postgres-server.ts";
+import { startPostgres } from "../../src/testing/postgres-server.ts";
+import { freshDatabase } from "../support/fresh-database.ts";
 
 async function ask(url: string, statement: string): Promise<unknown> {
   const client = new pg.Client({ connectionString: url });

@@ -1,0 +1,108 @@
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { seedId } from "../../src/declare/application.ts";
+import { runDelivery, type TestApplication } from "../support/running-application.ts";
+
+describe("the database, asked with plain SQL as the application's role", () => {
+  let app: TestApplication;
+  let client: pg.Client;
+  let order: string;
+  beforeAll(async () => {
+    app = await runDelivery("postgres");
+    client = new pg.Client({ connectionString: app.databaseUrl ?? "", options: "-c role=gesta_app" });
+    await client.connect();
+    const items = [{ menu_item_id: seedId("menu_items", "100"), quantity: 1 }];
+    order = (await app.call("POST", "/orders", "customer1", { restaurant_id: seedId("restaurants", "1"), items })).body
+      .id;
+  });
+  afterAll(async () => {
+    await client.end();
+    await app.stop();
+  });
+
+  const refused = async (text: string): Promise<unknown> =>
+    client.query(text).then(
+      () => "done",
+      (error) => error.code,
+    );
+  const write = async (command: object): Promise<string> => {
+    const { rows } = await client.query("select app.write_orders($1::jsonb) as answer", [JSON.stringify([command])]);
+    return rows[0].answer;
+  };
+  const as = (name: string) => seedId("users", name);
+
+  test.each([
+    "insert into app.drinks (name, price, version, created_at, updated_at) values ('x', 1, 1, now(), now())",
+    "update app.orders set status = 'delivered'",
+    "delete from app.orders",
+    "truncate app.orders",
+    "select * from gesta.events",
+    "insert into gesta.events (stream_id) values (gen_random_uuid())",
+    "update gesta.events set type = 'x'",
+    "delete from gesta.events",
+    "truncate gesta.events",
+    "insert into gesta.workflow values ('orders', 'status', 'new', 'delivered')",
+    "select * from gesta.secrets",
+    "alter table app.orders disable row level security",
+    "alter table gesta.events_0 disable trigger all",
+    "select app.apply_orders('{}')",
+    "set role gesta_owner; create table app.x ()",
+  ])("refuses %s", async (text) => {
+    if (text.startsWith("set role")) {
+      // The tests' login is a superuser, as in development; a production login is no member of the owner.
+      const { rows } = await client.query("select pg_has_role('gesta_app', 'gesta_owner', 'member') as member");
+      expect(rows).toEqual([{ member: false }]);
+    } else expect(await refused(text)).toBe("42501");
+  });
+
+  test("refuses a jump in the workflow, though the command comes from the right person", async () => {
+    const base = { action: "status", id: order, version: 1, type: "OrderDelivered", set: {}, secrets: {} };
+    expect(await write({ ...base, actor: as("staff1"), to: "delivered" })).toBe(
+      "transition_not_allowed pending_payment",
+    );
+    expect(await write({ ...base, actor: as("customer1"), to: "accepted" })).toMatch(
+      /^(forbidden|transition_not_allowed)/,
+    );
+    expect(await write({ ...base, actor: as("customer2"), to: "accepted" })).toBe("not_found");
+    expect(await write({ ...base, actor: null, to: "accepted" })).toBe("not_found");
+  });
+
+  test("refuses an action to those whom its policy does not name, and fields that it may not set", async () => {
+    const cancel = { action: "cancel", id: order, version: 1, to: "cancelled", type: "OrderCancelled", secrets: {} };
+    expect(await write({ ...cancel, actor: as("manager"), set: { reason: "x" } })).toBe("forbidden");
+    expect(await write({ ...cancel, actor: as("customer1"), set: { total_price: 0 } })).toBe("forbidden");
+    expect(await write({ ...cancel, actor: as("customer1"), version: 9, set: {} })).toBe("stale 1");
+  });
+
+  test("shows an actor their own rows alone, and nothing where nobody was entered", async () => {
+    const count = async (who: string | null) => {
+      await client.query("begin");
+      await client.query("select gesta.enter($1)", [who]);
+      const { rows } = await client.query(
+        "select count(*)::int as n, count(*) filter (where user_id = $1)::int as own from app.orders",
+        [who],
+      );
+      await client.query("commit");
+      return rows[0];
+    };
+    const mine = await count(as("customer1"));
+    expect(mine.n).toBeGreaterThan(0);
+    expect(mine.own).toBe(mine.n);
+    expect((await count(null)).n).toBe(0);
+    const { rows } = await client.query("select count(*)::int as n from app.orders");
+    expect(rows).toEqual([{ n: 0 }]);
+  });
+
+  test("keeps events from a superuser's hands, too", async () => {
+    const superuser = new pg.Client({ connectionString: app.databaseUrl ?? "" });
+    await superuser.connect();
+    const tries = [
+      "update gesta.events set type = 'x'",
+      "delete from gesta.events",
+      "truncate gesta.events",
+      "truncate gesta.events_3",
+    ];
+    for (const text of tries) await expect(superuser.query(text)).rejects.toMatchObject({ code: "42501" });
+    await superuser.end();
+  });
+});
