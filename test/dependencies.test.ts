@@ -12,8 +12,13 @@ interface Manifest {
   readonly allowScripts?: Readonly<Record<string, boolean>>;
 }
 
+interface Locked {
+  readonly hasInstallScript?: boolean;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
 interface Lock {
-  readonly packages: Readonly<Record<string, { readonly hasInstallScript?: boolean }>>;
+  readonly packages: Readonly<Record<string, Locked>>;
 }
 
 const read = (path: string): string => readFileSync(join(repositoryRoot, path), "utf8");
@@ -51,5 +56,11 @@ describe("the dependencies", () => {
     const scripted = Object.entries(lock.packages).filter(([, { hasInstallScript }]) => hasInstallScript);
     const names = scripted.map(([path]) => path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length));
     expect(names.filter((name) => !denied.some(([other]) => other === name))).toEqual([]);
+  });
+
+  it("are locked for every platform: `npm ci` refuses a lock file that lacks one", () => {
+    const locked = new Set(Object.keys(lock.packages).map((path) => path.split("node_modules/").at(-1)));
+    const wanted = Object.values(lock.packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
+    expect(wanted.filter((name) => !locked.has(name))).toEqual([]);
   });
 });

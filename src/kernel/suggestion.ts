@@ -1,7 +1,7 @@
-/** The candidate that a misspelt word most likely meant, or undefined when none is near (Levenshtein distance ≤ 1/3 of its length, at least 1). */
+/** The candidate that a misspelt word most likely meant, or undefined when none is near (Levenshtein distance ≤ 1/3 of its length, at least 2, or 1 for two letters). */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.max(word.length < 3 ? 1 : 2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) {

@@ -39,12 +39,33 @@ export function httpServer(parts: HttpParts): FastifyInstance {
   server.setErrorHandler((error, request, reply) => refuse(error, request, reply, parts));
   server.setNotFoundHandler((request, reply) => refuse(new Refusal("not_found"), request, reply, parts));
 
+  server.addHook("preClose", (done) => {
+    finishConnections(server);
+    done();
+  });
+
   const table = new RouteTable();
   for (const entity of parts.plan.entities) addRecordRoutes(server, parts, entity, table);
   addHealthRoutes(server, parts, table);
   addDocumentRoutes(server, parts, table);
   table.refuseOthers(server, new Map(parts.plan.entities.flatMap(intentHint)));
   return server;
+}
+
+const idleCheckMilliseconds = 20;
+const drainMilliseconds = 10_000;
+
+/**
+ * Node closes the connections that are idle when the server closes; one that was busy then would stay open for the
+ * whole keep-alive time. So idle ones are closed until none is left, and the rest after ten seconds.
+ */
+function finishConnections({ server }: FastifyInstance): void {
+  const idle = setInterval(() => server.closeIdleConnections(), idleCheckMilliseconds);
+  const all = setTimeout(() => server.closeAllConnections(), drainMilliseconds);
+  server.once("close", () => {
+    clearInterval(idle);
+    clearTimeout(all);
+  });
 }
 
 /** Where an entity has no broad update, its 405 names the narrow intents. */
@@ -81,6 +102,7 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, pa
 function refusalOf(error: unknown): Refusal {
   const { code, statusCode } = error as Partial<FastifyError>; // any thrown value; both members may be missing
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return new Refusal("too_large");
+  if (statusCode === 415) return new Refusal("unsupported_media_type");
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new Refusal("malformed");
   return new Refusal("internal");
 }

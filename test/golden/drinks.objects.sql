@@ -1,0 +1,204 @@
+create or replace function gesta.enter(who text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  roles text[];
+begin
+  perform set_config('gesta.roles', '', true);
+  if who is null or who = 'system' then
+    perform set_config('gesta.actor', coalesce(who, ''), true);
+    return true;
+  end if;
+  return false;
+end
+$$;
+
+alter table app.drinks enable row level security;
+alter table app.drinks force row level security;
+drop policy if exists read on app.drinks;
+drop policy if exists creation on app.drinks;
+drop policy if exists change on app.drinks;
+create policy read on app.drinks for select to gesta_app, gesta_owner using (
+  true
+);
+create policy creation on app.drinks for insert to gesta_owner with check (
+  (select gesta.is_system()) or (select gesta.action()) = 'drinks.create' and (true)
+);
+create policy change on app.drinks for update to gesta_owner using (
+  (select gesta.is_system()) or (select gesta.action()) = 'drinks.update' and (true)
+  or (select gesta.action()) = 'drinks.delete' and (true)
+);
+
+-- A record of drinks as JSON: what the actor may read.
+create or replace function app.shown_drinks(r app.drinks) returns text
+language sql stable as $$
+  select concat(
+    '{"id":', r.id,
+    ',"name":', to_json(r.name),
+    ',"price":', trim_scale(r.price)::text,
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of drinks as JSON: all but passwords.
+create or replace function app.full_drinks(r app.drinks) returns text
+language sql stable as $$
+  select concat(
+    '{"id":', r.id,
+    ',"name":', to_json(r.name),
+    ',"price":', trim_scale(r.price)::text,
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- One record for one actor: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_drinks(who text, wanted bigint) returns text
+language plpgsql as $$
+declare
+  answer text;
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_drinks(r))
+              else concat('gone ', gesta.instant(r.deleted_at)) end
+    into answer
+    from app.drinks r
+    where r.id = wanted;
+  return coalesce(answer, 'not_found');
+end
+$$;
+
+-- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
+create or replace function app.list_drinks(who text, after bigint, skipped integer, taken integer) returns text
+language plpgsql as $$
+declare
+  bodies text[];
+  ids bigint[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_drinks(r) as body
+        from app.drinks r
+        where r.deleted_at is null and r.id > coalesce(after, 0)
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
+                ' [', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- One record for a decision, whole, and whether the actor may see it: 'visible <json>', 'hidden <json>',
+-- the same with '_gone' for a deleted one, 'missing' or 'unauthenticated'.
+create or replace function app.load_drinks(who text, wanted bigint) returns text
+language plpgsql as $$
+declare
+  seen text := 'visible';
+  answer text;
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  for attempt in 1..2 loop
+    select concat(seen, case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r))
+      into answer
+      from app.drinks r
+      where r.id = wanted;
+    exit when answer is not null;
+    seen := 'hidden';
+    perform gesta.enter('system');
+  end loop;
+  return coalesce(answer, 'missing');
+end
+$$;
+
+-- Does one command on drinks: 'done <version> <json>', or the refusal.
+create or replace function app.apply_drinks(command jsonb) returns text
+language plpgsql as $$
+declare
+  act text := command->>'action';
+  given jsonb := command->'set';
+  at timestamptz := gesta.now();
+  old app.drinks;
+  new app.drinks;
+begin
+  if not gesta.enter(command->>'actor') then return 'unauthenticated'; end if;
+  perform set_config('gesta.action', 'drinks.' || act, true);
+  if (given - case act
+    when 'create' then array['name', 'price']
+    when 'update' then array['name', 'price']
+    when 'delete' then array[]::text[]
+  end) is distinct from '{}' then return 'forbidden'; end if;
+
+  if act in ('create') then
+    new := jsonb_populate_record(null::app.drinks, given);
+    new.id := nextval(pg_get_serial_sequence('app.drinks', 'id'));
+    new.version := 1;
+    new.created_at := at;
+    new.updated_at := at;
+    insert into app.drinks values (new.*);
+    perform gesta.append(gesta.serial_stream('drinks', new.id), 1, 'drinks', given, command, at);
+    return concat('done 1 ', app.shown_drinks(new));
+  end if;
+
+  select * into old from app.drinks r where r.id = (command->>'id')::bigint;
+  if not found then return 'not_found'; end if;
+  if old.deleted_at is not null then
+    return case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+  end if;
+  if old.version <> (command->>'version')::integer then return concat('stale ', old.version); end if;
+
+  at := greatest(at, old.updated_at);
+  new := jsonb_populate_record(old, given);
+  new.version := old.version + 1;
+  new.updated_at := at;
+
+  if act in ('delete') then
+    new.deleted_at := at;
+    given := jsonb_build_object('deleted_at', gesta.instant(at));
+  end if;
+  update app.drinks set
+    (name, price, version, updated_at, deleted_at)
+    = (new.name, new.price, new.version, new.updated_at, new.deleted_at)
+    where drinks.id = old.id;
+  if not found then return 'forbidden'; end if;
+  perform gesta.append(gesta.serial_stream('drinks', new.id), new.version, 'drinks', given, command, at);
+  return concat('done ', new.version, ' ', app.shown_drinks(new));
+end
+$$;
+
+-- Does a batch of commands on drinks: one answer for each, in order.
+create or replace function app.write_drinks(commands jsonb) returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  command jsonb;
+  broken text;
+begin
+  perform gesta.lock_streams(commands);
+  for command in select c from jsonb_array_elements(commands) c loop
+    begin
+      return next app.apply_drinks(command);
+    exception when others then
+      get stacked diagnostics broken = constraint_name;
+      return next gesta.refusal(sqlstate, broken, sqlerrm);
+    end;
+  end loop;
+end
+$$;
+
+delete from gesta.workflow;
+
+revoke all on all functions in schema app, gesta from public;
+
+grant execute on function gesta.enter(text) to gesta_app;
+
+grant select on app.drinks to gesta_app;
+grant execute on function
+  app.shown_drinks(app.drinks),
+  app.full_drinks(app.drinks),
+  app.read_drinks(text, bigint),
+  app.list_drinks(text, bigint, integer, integer),
+  app.load_drinks(text, bigint),
+  app.write_drinks(jsonb)
+  to gesta_app;
