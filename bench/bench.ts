@@ -36,7 +36,7 @@ try {
   await waitFor(`${originOf("gesta")}/readyz`);
   await query(
     url,
-    "create schema bench; create table bench.audit (at timestamptz not null, type text not null, data jsonb not null)",
+    "create schema bench; create table bench.audit (at timestamptz not null default now(), type text not null, data jsonb not null)",
   );
   const customer = await tokenOf("customer1", environment);
   const manager = await tokenOf("manager", environment);
