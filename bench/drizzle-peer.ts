@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { and, asc, eq, inArray, isNull } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { bigint, boolean, integer, jsonb, numeric, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
@@ -39,7 +40,9 @@ const promotions = app.table("promotions", {
   active: boolean().notNull(),
 });
 const orders = app.table("orders", {
-  id: uuid().notNull().defaultRandom(),
+  id: uuid()
+    .notNull()
+    .$defaultFn(() => randomUUID()),
   status: text().notNull(),
   restaurant_id: uuid().notNull(),
   items: jsonb().notNull(),

@@ -1,38 +1,66 @@
 import { exactNumber, isNumberText } from "../../kernel/exact-number.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import type { FieldPlan } from "../../plan/plan.ts";
 
+/** Key -> its values, in the order in which they were sent. */
 export type FormPairs = ReadonlyMap<string, readonly string[]>;
 
-const mostPairs = 1000;
+/** What the coercion needs to know of a declared field. */
+export interface FormField {
+  readonly name: string;
+  readonly kind: string;
+  /** How the ids look that a reference takes; text unless `serial`. */
+  readonly targetId?: "uuid" | "serial" | null;
+  /** The entries of a list. */
+  readonly element?: FormField | null;
+}
 
-/** One key or value of a form or a query: `+` is a space. @throws Refusal `malformed` */
-export function decodeComponent(text: string): string {
+const mostPairs = 1000;
+/** How much of a key that the client sent is said back to it. */
+const longestNamed = 64;
+
+/**
+ * The pairs of `application/x-www-form-urlencoded` text, as bodies and queries have it; nothing between two `&` is no
+ * pair.
+ * @throws Refusal `malformed` for an invalid escape, bytes that are no UTF-8, more than 1,000 pairs
+ */
+export function readPairs(text: string): readonly (readonly [name: string, value: string])[] {
+  const pairs: [string, string][] = [];
+  for (let start = 0; start < text.length; ) {
+    const ampersand = text.indexOf("&", start);
+    const end = ampersand < 0 ? text.length : ampersand;
+    if (end > start) {
+      if (pairs.length === mostPairs) {
+        const detail = { en: `more than ${mostPairs} pairs`, ru: `больше ${mostPairs} пар` };
+        throw new Refusal("malformed", { detail });
+      }
+      const part = text.slice(start, end);
+      const equals = part.indexOf("=");
+      pairs.push(equals < 0 ? [decoded(part), ""] : [decoded(part.slice(0, equals)), decoded(part.slice(equals + 1))]);
+    }
+    start = end + 1;
+  }
+  return pairs;
+}
+
+function decoded(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {
     throw new Refusal("malformed", {
-      detail: { en: "a %-escape is not UTF-8", ru: "последовательность % не является UTF-8" },
+      detail: {
+        en: "a %-escape is broken or its bytes are not UTF-8",
+        ru: "последовательность % неверна или её байты не в UTF-8",
+      },
     });
   }
 }
 
-/** Reads `application/x-www-form-urlencoded`. @throws Refusal `malformed` */
+/** Reads the text of a form. NUL is kept: it is a fault of a value. @throws Refusal `malformed` */
 export function readForm(text: string): FormPairs {
   const pairs = new Map<string, string[]>();
-  if (text === "") return pairs;
-  const parts = text.split("&");
-  if (parts.length > mostPairs) {
-    throw new Refusal("malformed", {
-      detail: { en: `more than ${mostPairs} pairs`, ru: `больше ${mostPairs} пар` },
-    });
-  }
-  for (const part of parts) {
-    const equals = part.indexOf("=");
-    const key = decodeComponent(equals < 0 ? part : part.slice(0, equals));
-    const value = equals < 0 ? "" : decodeComponent(part.slice(equals + 1));
-    const values = pairs.get(key);
-    if (values === undefined) pairs.set(key, [value]);
+  for (const [name, value] of readPairs(text)) {
+    const values = pairs.get(name);
+    if (values === undefined) pairs.set(name, [value]);
     else values.push(value);
   }
   return pairs;
@@ -40,23 +68,25 @@ export function readForm(text: string): FormPairs {
 
 /**
  * Gives the text of a form the types of the declared fields. What does not look like its type stays text, and the
- * check of the input says so.
- * @throws Refusal `malformed` for a single value given twice.
+ * check of the input says so; names that nobody declared stay as well.
+ * @throws Refusal `malformed` for a single value given twice
  */
-export function coerceForm(pairs: FormPairs, fields: readonly FieldPlan[]): Readonly<Record<string, unknown>> {
+export function coerceForm(pairs: FormPairs, fields: readonly FormField[]): Readonly<Record<string, unknown>> {
   const members = [...pairs].map(([name, values]): [string, unknown] => {
     const field = fields.find((candidate) => candidate.name === name);
-    if (field?.kind === "list") return [name, values.map((value) => coerce(field.element, value))];
+    if (field?.kind === "list") return [name, values.map((value) => coerced(field.element ?? null, value))];
     if (values.length > 1) {
-      const detail = { en: `'${name}' is given twice`, ru: `'${name}' указано дважды` };
+      const named = name.slice(0, longestNamed);
+      const detail = { en: `'${named}' is given twice`, ru: `'${named}' указано дважды` };
       throw new Refusal("malformed", { detail });
     }
-    return [name, coerce(field ?? null, values[0] ?? "")];
+    return [name, coerced(field ?? null, values[0] ?? "")];
   });
+  // Unlike an assignment, this makes `__proto__` an ordinary member.
   return Object.fromEntries(members);
 }
 
-function coerce(field: FieldPlan | null, text: string): unknown {
+function coerced(field: FormField | null, text: string): unknown {
   switch (field?.kind) {
     case "integer":
     case "decimal":
