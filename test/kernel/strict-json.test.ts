@@ -140,8 +140,8 @@ describe("strict JSON", () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), spaces, fc.boolean(), (value, space, escaped) => {
         const plain = JSON.stringify(value, null, space);
-        const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-        const text = escaped ? plain.replace(/[\u0080-\uffff]/g, escape) : plain;
+        const escaping = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+        const text = escaped ? plain.replace(/[\u0080-\uffff]/g, escaping) : plain;
         expect(shown(readJson(text))).toBe(shown(JSON.parse(text)));
       }),
       { seed, numRuns: 2000 },

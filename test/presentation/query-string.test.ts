@@ -19,8 +19,20 @@ describe("a query", () => {
     ["/drinks?a=b=c?d", [["a", "b=c?d"]]],
     ["/drinks?name=Jack+D%20%2B%26", [["name", "Jack D +&"]]],
     ["/drinks?name=%D0%96%F0%9F%98%80", [["name", "Ж😀"]]],
-    ["/drinks?price[gte]=10&price%5Blt%5D=20", [["price[gte]", "10"], ["price[lt]", "20"]]], // biome-ignore format: one case, one line
-    ["/drinks?&a=1&&b=2&", [["a", "1"], ["b", "2"]]], // biome-ignore format: one case, one line
+    [
+      "/drinks?price[gte]=10&price%5Blt%5D=20",
+      [
+        ["price[gte]", "10"],
+        ["price[lt]", "20"],
+      ],
+    ],
+    [
+      "/drinks?&a=1&&b=2&",
+      [
+        ["a", "1"],
+        ["b", "2"],
+      ],
+    ],
     ["/drinks?__proto__=1", [["__proto__", "1"]]],
   ])("%s is read", (url, pairs) => {
     expect([...readQuery(url)]).toEqual(pairs);
