@@ -83,7 +83,7 @@ class JsonReader {
       this.#at++;
       const value = this.#value(depth);
       // An assignment to what the prototype has could change the prototype; a definition makes an ordinary member.
-      if (false) Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+      if (known) Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
       else object[key] = value;
       const code = this.#skip();
       if (code !== comma && code !== closeObject) throw this.#expected("`,` or `}`", "`,` или `}`");
