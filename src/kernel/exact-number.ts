@@ -9,6 +9,8 @@ export class InexactNumber {
 
 const grammar = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 const plain = /^[0-9.-]+$/;
+/** Below it a double has fewer digits, and some machines have no such doubles at all. */
+const smallestNormal = 2 ** -1022;
 
 /** Whether a text is a JSON number (RFC 8259 § 6). */
 export const isNumberText = (text: string): boolean => grammar.test(text);
@@ -24,8 +26,10 @@ export function exactNumber(text: string): number | InexactNumber {
   const digits = significantDigits(text);
   if (digits === "") return 0;
   const most = Number.isSafeInteger(value) ? 16 : 15;
-  // A double gives 15 digits back unless it is next to zero or infinite, and 16 when it is a safe integer.
-  const kept = digits.length <= most && significantDigits(value.toExponential(digits.length - 1)) === digits;
+  const kept =
+    digits.length <= most &&
+    Math.abs(value) >= smallestNormal &&
+    significantDigits(value.toExponential(digits.length - 1)) === digits;
   return kept ? value : new InexactNumber(text);
 }
 

@@ -3,6 +3,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: string | undefined;
   let bestDistance = Math.max(word.length < 3 ? 1 : 2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
+    // The difference of lengths is the least that the distance can be; a key of a megabyte must not cost a second.
+    if (Math.abs(candidate.length - word.length) >= bestDistance || word.length > 200) continue;
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) {
       best = candidate;

@@ -93,6 +93,41 @@ describe("the database, asked with plain SQL as the application's role", () => {
     expect(rows).toEqual([{ n: 0 }]);
   });
 
+  test("holds an event for each step of an order, with its author and time", async () => {
+    const items = [{ menu_item_id: seedId("menu_items", "100"), quantity: 1 }];
+    const placed = await app.call("POST", "/orders", "customer1", { restaurant_id: seedId("restaurants", "1"), items });
+    const at = `/orders/${placed.body.id}`;
+    await app.call("POST", `${at}/confirm-payment`, "customer1");
+    await app.call("POST", `${at}/status`, "staff1", { status: "cooking" });
+    await app.call("POST", `${at}/cancel`, "admin", { reason: "out of beetroot" });
+    const superuser = new pg.Client({ connectionString: app.databaseUrl ?? "" });
+    await superuser.connect();
+    const text =
+      "select version, type, action, actor_type, actor_id, reason, request_id, at from gesta.events where stream_id = $1 order by version";
+    const { rows } = await superuser.query(text, [placed.body.id]);
+    await superuser.end();
+    expect(
+      rows.map(({ version, type, action, actor_type, actor_id, reason }) => [
+        version,
+        type,
+        action,
+        actor_type,
+        actor_id,
+        reason,
+      ]),
+    ).toEqual([
+      [1, "OrderPlaced", "place", "user", as("customer1"), null],
+      [2, "PaymentConfirmed", "confirm_payment", "user", as("customer1"), null],
+      [3, "OrderCookingStarted", "status", "user", as("staff1"), null],
+      [4, "OrderCancelled", "cancel", "user", as("admin"), "out of beetroot"],
+    ]);
+    const [first] = rows;
+    expect([first.request_id, first.at.toISOString()]).toEqual([
+      placed.headers.get("request-id"),
+      placed.body.created_at,
+    ]);
+  });
+
   test("keeps events from a superuser's hands, too", async () => {
     const superuser = new pg.Client({ connectionString: app.databaseUrl ?? "" });
     await superuser.connect();

@@ -41,7 +41,7 @@ drop policy if exists read on app.users;
 drop policy if exists creation on app.users;
 drop policy if exists change on app.users;
 create policy read on app.users for select to gesta_app, gesta_owner using (
-  (select gesta.is_system()) or users.id = (select gesta.actor()) or (select gesta.roles()) && array['admin']
+  (select gesta.is_system()) or (select gesta.roles()) && array['admin'] or users.id = (select gesta.actor())
 );
 create policy creation on app.users for insert to gesta_owner with check (
   (select gesta.is_system()) or (select gesta.action()) = 'users.register' and (true)
@@ -51,7 +51,7 @@ create policy change on app.users for update to gesta_owner using (
   or (select gesta.action()) = 'users.email' and (users.id = (select gesta.actor()))
   or (select gesta.action()) = 'users.avatar' and (users.id = (select gesta.actor()))
   or (select gesta.action()) = 'users.password' and (users.id = (select gesta.actor()))
-  or (select gesta.action()) = 'users.deactivate' and (users.id = (select gesta.actor()) or (select gesta.roles()) && array['admin'])
+  or (select gesta.action()) = 'users.deactivate' and ((select gesta.roles()) && array['admin'] or users.id = (select gesta.actor()))
 );
 
 alter table app.restaurants enable row level security;
@@ -81,11 +81,11 @@ create policy read on app.menu_items for select to gesta_app, gesta_owner using 
   true
 );
 create policy creation on app.menu_items for insert to gesta_owner with check (
-  (select gesta.is_system()) or (select gesta.action()) = 'menu_items.create' and ((exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))) or (select gesta.roles()) && array['admin'])
+  (select gesta.is_system()) or (select gesta.action()) = 'menu_items.create' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))))
 );
 create policy change on app.menu_items for update to gesta_owner using (
-  (select gesta.is_system()) or (select gesta.action()) = 'menu_items.update' and ((exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))) or (select gesta.roles()) && array['admin'])
-  or (select gesta.action()) = 'menu_items.delete' and ((exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))) or (select gesta.roles()) && array['admin'])
+  (select gesta.is_system()) or (select gesta.action()) = 'menu_items.update' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))))
+  or (select gesta.action()) = 'menu_items.delete' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))))
 );
 
 alter table app.promotions enable row level security;
@@ -110,15 +110,15 @@ drop policy if exists read on app.orders;
 drop policy if exists creation on app.orders;
 drop policy if exists change on app.orders;
 create policy read on app.orders for select to gesta_app, gesta_owner using (
-  (select gesta.is_system()) or orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))) or (select gesta.roles()) && array['manager', 'logistician', 'admin']
+  (select gesta.is_system()) or (select gesta.roles()) && array['manager', 'logistician', 'admin'] or orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids)))
 );
 create policy creation on app.orders for insert to gesta_owner with check (
   (select gesta.is_system()) or (select gesta.action()) = 'orders.place' and ((select gesta.roles()) && array['customer']) and orders.user_id = (select gesta.actor())
 );
 create policy change on app.orders for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'orders.confirm_payment' and (orders.user_id = (select gesta.actor()))
-  or (select gesta.action()) = 'orders.cancel' and (orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))) or (select gesta.roles()) && array['admin'])
-  or (select gesta.action()) = 'orders.status' and ((exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))) or (select gesta.roles()) && array['admin'])
+  or (select gesta.action()) = 'orders.cancel' and ((select gesta.roles()) && array['admin'] or orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))))
+  or (select gesta.action()) = 'orders.status' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))))
   or (select gesta.action()) = 'orders.delete' and ((select gesta.roles()) && array['admin'])
 );
 
@@ -496,7 +496,7 @@ language sql stable as $$
     ',"status":"', r.status, '"',
     ',"name":', to_json(r.name),
     ',"city":', to_json(r.city),
-    case when gesta.is_system() or gesta.actor() = any (r.staff_ids) or gesta.roles() && array['admin'] then concat(',"staff_ids":', to_json(r.staff_ids)) end,
+    case when gesta.is_system() or gesta.roles() && array['admin'] or gesta.actor() = any (r.staff_ids) then concat(',"staff_ids":', to_json(r.staff_ids)) end,
     ',"version":', r.version,
     ',"created_at":"', gesta.instant(r.created_at),
     '","updated_at":"', gesta.instant(r.updated_at), '"}'

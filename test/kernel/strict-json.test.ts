@@ -43,6 +43,7 @@ describe("strict JSON", () => {
   test.each([
     ["", "the text ends, expected a value (line 1, column 1)"],
     [" \n", "the text ends, expected a value (line 2, column 1)"],
+    ["tru", "expected a value (line 1, column 1)"],
     ["nul", "expected a value (line 1, column 1)"],
     ["NaN", "expected a value (line 1, column 1)"],
     ["+1", "expected a value (line 1, column 1)"],
@@ -197,7 +198,9 @@ describe("a number that a double keeps", () => {
     ["9.007199254740991e15", 9007199254740991],
     ["1e308", 1e308],
     ["1e-307", 1e-307],
-    ["5e-324", 5e-324],
+    ["2.22507385850721e-308", 2.22507385850721e-308],
+    ["123456789012.345", 123456789012.345],
+    ["1.50000000000000000000", 1.5],
   ])("%s is exact", (text, value) => {
     expect(Object.is(exactNumber(text), value)).toBe(true);
     expect(Object.is(readJson(text), value)).toBe(true);
@@ -217,7 +220,11 @@ describe("a number that a double keeps", () => {
     "1e400",
     "-1e400",
     "1e-400",
-    "4e-324",
+    "4.9e-324",
+    "5e-324",
+    "2.22507385850720e-308",
+    "12345678901234567",
+    "1234567890123456789012345e-20",
     "123456789e-324",
     "1e99999999999999999999",
   ])("%s is not", (text) => {

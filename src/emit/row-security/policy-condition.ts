@@ -37,10 +37,25 @@ const joined = (
 ): string =>
   policies.length === 0
     ? none
-    : policies
+    : [...policies]
+        .sort((a, b) => weight(a) - weight(b))
         .map((part) => policyCondition(plan, entity, part, row))
         .map((condition) => (/ (or|and) /.test(condition) ? `(${condition})` : condition))
         .join(` ${word} `);
+
+/** Conditions that are the same for every row of a statement stand first, look-ups in other tables last. */
+function weight(policy: Policy): number {
+  switch (policy.kind) {
+    case "actor_is":
+    case "actor_in":
+      return policy.path.includes(".") ? 2 : 1;
+    case "any_of":
+    case "all_of":
+      return Math.max(0, ...policy.policies.map(weight));
+    default:
+      return 0;
+  }
+}
 
 function onPath(
   plan: Plan,
