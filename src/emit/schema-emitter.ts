@@ -29,8 +29,7 @@ export const emitSchema = (plan: Plan): Schema => ({
       emitWriteFunctions(entity),
     ]),
     emitTransitions(plan),
-    "revoke all on all functions in schema app, gesta from public;",
-    "grant execute on function gesta.enter(text) to gesta_app;",
+    "revoke all on all functions in schema app from public;",
     ...plan.entities.map(emitGrants),
   ].join("\n\n"),
 });
@@ -42,10 +41,10 @@ function emitGrants(entity: EntityPlan): string {
   const functions = [
     `app.shown_${name}(app.${ident(name)})`,
     `app.full_${name}(app.${ident(name)})`,
-    `app.read_${name}(text, ${id})`,
+    `app.read_${name}(text[], ${id}[])`,
     `app.list_${name}(text, ${id}, integer, integer)`,
-    `app.load_${name}(text, ${id})`,
-    ...entity.indexes.filter(({ unique }) => unique).map(({ columns }) => `app.load_${name}_by_${columns[0]}(text)`),
+    `app.load_${name}(text[], ${id}[])`,
+    ...entity.indexes.filter(({ unique }) => unique).map(({ columns }) => `app.load_${name}_by_${columns[0]}(text[])`),
     `app.write_${name}(jsonb)`,
     ...entity.fields
       .filter(({ kind }) => kind === "password")

@@ -52,7 +52,7 @@ export interface RecordsRepository {
   write(entity: string, command: Command): Promise<Written>;
 }
 
-const reads = { size: 64, lanes: 2, waiting: 1000 };
+const reads = { size: 32, lanes: 2, waiting: 1000 };
 const lists = { size: 8, lanes: 2, waiting: 1000 };
 const writes = { size: 32, lanes: 2, waiting: 1000 };
 
@@ -79,31 +79,42 @@ export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository
     read: (entity, who, id) => of(entity).read.ask({ who, id }),
     list: (entity, who, after, skip, limit) => of(entity).list.ask({ who, after, skip, limit }),
     load: (entity, who, id) => of(entity).load.ask({ who, id }),
-    loadBy: (entity, key, value) => of(entity).loadBy(key, value),
+    loadBy: (entity, key, value) => {
+      const batch = of(entity).loadBy.get(key);
+      if (batch === undefined) throw new Error(`'${key}' of ${entity} is not unique`);
+      return batch.ask(value);
+    },
     secret: (entity, field, who, id) => of(entity).secret(field, who, id),
     write: (entity, command) => of(entity).write.ask(command),
   };
 }
 
-function ofEntity(engine: Engine, { name, id }: EntityPlan) {
+function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
   const idType = id === "serial" ? "bigint" : "uuid";
-  const readText = `select app.read_${name}(q.who, q.id) from unnest($1::text[], $2::${idType}[]) as q (who, id)`;
-  const loadText = `select app.load_${name}(q.who, q.id) from unnest($1::text[], $2::${idType}[]) as q (who, id)`;
   const listText =
     `select app.list_${name}(q.who, q.after, q.skip, q.most) ` +
     `from unnest($1::text[], $2::${idType}[], $3::integer[], $4::integer[]) as q (who, after, skip, most)`;
   const writeText = `select app.write_${name}($1::jsonb)`;
-  const byId = <Answer>(verb: string, text: string, parse: (answer: string) => Answer) =>
+  const byId = <Answer>(verb: string, parse: (answer: string) => Answer) =>
     new Batch<OneRecord, Answer>(async (questions) => {
+      const text = `select place, answer from app.${verb}_${name}($1::text[], $2::${idType}[])`;
       const rows = await engine.run({ name: `${verb}_${name}`, text, writes: false }, [
         questions.map(({ who }) => who),
         questions.map((question) => question.id),
       ]);
-      return rows.map((row) => parse(textOf(row)));
+      return inPlace(rows, parse);
     }, reads);
+  const byKey = (key: string) =>
+    new Batch<string, LoadedRecord>(async (values) => {
+      const text = `select place, answer from app.load_${name}_by_${key}($1::text[])`;
+      const rows = await engine.run({ name: `load_${name}_by_${key}`, text, writes: false }, [values]);
+      return inPlace(rows, parseLoaded);
+    }, reads);
+  const keys = indexes.flatMap(({ unique, columns: [key = ""] }) => (unique ? [[key, byKey(key)] as const] : []));
   return {
-    read: byId("read", readText, parseShown),
-    load: byId("load", loadText, parseLoaded),
+    read: byId("read", parseShown),
+    load: byId("load", parseLoaded),
+    loadBy: new Map(keys),
     list: new Batch<OnePage, Page>(async (questions) => {
       const rows = await engine.run({ name: `list_${name}`, text: listText, writes: false }, [
         questions.map(({ who }) => who),
@@ -111,30 +122,37 @@ function ofEntity(engine: Engine, { name, id }: EntityPlan) {
         questions.map(({ skip }) => skip),
         questions.map(({ limit }) => limit),
       ]);
-      return rows.map((row) => parsePage(textOf(row)));
+      return rows.map((row) => parsePage(textOf(row[0])));
     }, lists),
     write: new Batch<Command, Written>(async (commands) => {
       const rows = await engine.run({ name: `write_${name}`, text: writeText, writes: true }, [
         JSON.stringify(commands),
       ]);
-      return rows.map((row) => parseWritten(textOf(row)));
+      return rows.map((row) => parseWritten(textOf(row[0])));
     }, writes),
-    async loadBy(key: string, value: string) {
-      const text = `select app.load_${name}_by_${key}($1)`;
-      const [row] = await engine.run({ name: `load_${name}_by_${key}`, text, writes: false }, [value]);
-      return parseLoaded(textOf(row));
-    },
     async secret(field: string, who: Who, wanted: string) {
       const text = `select app.secret_${name}_${field}($1, $2)`;
       const [row] = await engine.run({ name: `secret_${name}_${field}`, text, writes: false }, [who, wanted]);
-      const { word, rest } = split(textOf(row));
+      const { word, rest } = split(textOf(row?.[0]));
       return word === "found" ? rest : null;
     },
   };
 }
 
-const textOf = (row: Row | undefined): string => {
-  const text = row?.[0];
+/** Answers come with the place of their question, from 1 on, in any order. */
+function inPlace<Answer>(rows: readonly Row[], parse: (answer: string) => Answer): readonly Answer[] {
+  const answers = new Array<Answer>(rows.length);
+  for (const [place, answer] of rows) {
+    const index = Number(place) - 1;
+    if (!(index >= 0 && index < rows.length) || answers[index] !== undefined) {
+      throw new Error(`the database gave an answer to place ${place} of ${rows.length}`);
+    }
+    answers[index] = parse(textOf(answer));
+  }
+  return answers;
+}
+
+const textOf = (text: Row[number] | undefined): string => {
   if (typeof text !== "string") throw new Error("the database gave no answer");
   return text;
 };

@@ -1,23 +1,28 @@
+grant select (id, status, deleted_at, role) on app.users to gesta_gate;
+drop policy if exists gate on app.users;
+create policy gate on app.users for select to gesta_gate using (true);
+set local role gesta_gate;
 create or replace function gesta.enter(who text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  roles text[];
+  role text;
 begin
-  perform set_config('gesta.roles', '', true);
   if who is null or who = 'system' then
-    perform set_config('gesta.actor', coalesce(who, ''), true);
+    perform set_config('gesta.actor', coalesce(who, ''), true), set_config('gesta.roles', '', true);
     return true;
   end if;
-  perform set_config('gesta.actor', 'system', true);
-  select array[u.role] into roles
-    from app.users u
-    where u.id = who::uuid and u.deleted_at is null and u.status = any (array['active']);
-  perform set_config('gesta.actor', case when roles is null then '' else who end, true);
-  if roles is null then return false; end if;
-  perform set_config('gesta.roles', array_to_string(roles, ','), true);
-  return true;
+  role := (
+    select u.role from app.users u
+      where u.id = who::uuid and u.deleted_at is null and u.status = any (array['active'])
+  );
+  perform set_config('gesta.actor', case when role is null then '' else who end, true),
+          set_config('gesta.roles', coalesce(role, ''), true);
+  return role is not null;
 end
 $$;
+revoke all on function gesta.enter(text) from public;
+grant execute on function gesta.enter(text) to gesta_app, gesta_owner;
+set local role gesta_owner;
 
 alter table app.drinks enable row level security;
 alter table app.drinks force row level security;
@@ -148,19 +153,30 @@ language sql stable as $$
   )
 $$;
 
--- One record for one actor: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_drinks(who text, wanted bigint) returns text
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_drinks(askers text[], wanted bigint[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  answer text;
+  asker record;
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_drinks(r))
-              else concat('gone ', gesta.instant(r.deleted_at)) end
-    into answer
-    from app.drinks r
-    where r.id = wanted;
-  return coalesce(answer, 'not_found');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_drinks(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.drinks r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
 end
 $$;
 
@@ -185,25 +201,39 @@ begin
 end
 $$;
 
--- One record for a decision, whole, and whether the actor may see it: 'visible <json>', 'hidden <json>',
--- the same with '_gone' for a deleted one, 'missing' or 'unauthenticated'.
-create or replace function app.load_drinks(who text, wanted bigint) returns text
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_drinks(askers text[], wanted bigint[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  seen text := 'visible';
-  answer text;
+  asker record;
+  seen text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  for attempt in 1..2 loop
-    select concat(seen, case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r))
-      into answer
-      from app.drinks r
-      where r.id = wanted;
-    exit when answer is not null;
-    seen := 'hidden';
-    perform gesta.enter('system');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r)) as answer from app.drinks r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r)) as answer from app.drinks r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
   end loop;
-  return coalesce(answer, 'missing');
 end
 $$;
 
@@ -313,19 +343,30 @@ language sql stable as $$
   )
 $$;
 
--- One record for one actor: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_users(who text, wanted uuid) returns text
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_users(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  answer text;
+  asker record;
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_users(r))
-              else concat('gone ', gesta.instant(r.deleted_at)) end
-    into answer
-    from app.users r
-    where r.id = wanted;
-  return coalesce(answer, 'not_found');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_users(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.users r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
 end
 $$;
 
@@ -350,39 +391,57 @@ begin
 end
 $$;
 
--- One record for a decision, whole, and whether the actor may see it: 'visible <json>', 'hidden <json>',
--- the same with '_gone' for a deleted one, 'missing' or 'unauthenticated'.
-create or replace function app.load_users(who text, wanted uuid) returns text
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_users(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  seen text := 'visible';
-  answer text;
+  asker record;
+  seen text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  for attempt in 1..2 loop
-    select concat(seen, case when r.deleted_at is not null then '_gone' end, ' ', app.full_users(r))
-      into answer
-      from app.users r
-      where r.id = wanted;
-    exit when answer is not null;
-    seen := 'hidden';
-    perform gesta.enter('system');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_users(r)) as answer from app.users r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_users(r)) as answer from app.users r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
   end loop;
-  return coalesce(answer, 'missing');
 end
 $$;
 
--- The record with exactly this email, whole, for a decision: 'hidden <json>' or 'missing'.
-create or replace function app.load_users_by_email(wanted text) returns text
+-- The records with exactly these values of email, whole, for decisions: 'hidden <json>' or 'missing'.
+create or replace function app.load_users_by_email(wanted text[])
+returns table (place bigint, answer text)
 language plpgsql as $$
-declare
-  answer text;
 begin
   perform gesta.enter('system');
-  select concat('hidden ', app.full_users(r)) into answer
-    from app.users r
-    where lower(r.email) = lower(wanted) and r.deleted_at is null;
-  return coalesce(answer, 'missing');
+  return query
+    select q.place, coalesce(r.answer, 'missing')
+      from unnest(wanted) with ordinality q (value, place)
+      left join lateral (
+        select concat('hidden ', app.full_users(r)) as answer
+          from app.users r
+          where lower(r.email) = lower(q.value) and r.deleted_at is null
+        offset 0
+      ) r on true;
 end
 $$;
 
@@ -518,19 +577,30 @@ language sql stable as $$
   )
 $$;
 
--- One record for one actor: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_restaurants(who text, wanted uuid) returns text
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_restaurants(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  answer text;
+  asker record;
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_restaurants(r))
-              else concat('gone ', gesta.instant(r.deleted_at)) end
-    into answer
-    from app.restaurants r
-    where r.id = wanted;
-  return coalesce(answer, 'not_found');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_restaurants(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.restaurants r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
 end
 $$;
 
@@ -555,25 +625,39 @@ begin
 end
 $$;
 
--- One record for a decision, whole, and whether the actor may see it: 'visible <json>', 'hidden <json>',
--- the same with '_gone' for a deleted one, 'missing' or 'unauthenticated'.
-create or replace function app.load_restaurants(who text, wanted uuid) returns text
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_restaurants(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  seen text := 'visible';
-  answer text;
+  asker record;
+  seen text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  for attempt in 1..2 loop
-    select concat(seen, case when r.deleted_at is not null then '_gone' end, ' ', app.full_restaurants(r))
-      into answer
-      from app.restaurants r
-      where r.id = wanted;
-    exit when answer is not null;
-    seen := 'hidden';
-    perform gesta.enter('system');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_restaurants(r)) as answer from app.restaurants r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_restaurants(r)) as answer from app.restaurants r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
   end loop;
-  return coalesce(answer, 'missing');
 end
 $$;
 
@@ -691,19 +775,30 @@ language sql stable as $$
   )
 $$;
 
--- One record for one actor: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_menu_items(who text, wanted uuid) returns text
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_menu_items(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  answer text;
+  asker record;
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_menu_items(r))
-              else concat('gone ', gesta.instant(r.deleted_at)) end
-    into answer
-    from app.menu_items r
-    where r.id = wanted;
-  return coalesce(answer, 'not_found');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_menu_items(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.menu_items r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
 end
 $$;
 
@@ -728,25 +823,39 @@ begin
 end
 $$;
 
--- One record for a decision, whole, and whether the actor may see it: 'visible <json>', 'hidden <json>',
--- the same with '_gone' for a deleted one, 'missing' or 'unauthenticated'.
-create or replace function app.load_menu_items(who text, wanted uuid) returns text
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_menu_items(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  seen text := 'visible';
-  answer text;
+  asker record;
+  seen text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  for attempt in 1..2 loop
-    select concat(seen, case when r.deleted_at is not null then '_gone' end, ' ', app.full_menu_items(r))
-      into answer
-      from app.menu_items r
-      where r.id = wanted;
-    exit when answer is not null;
-    seen := 'hidden';
-    perform gesta.enter('system');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_menu_items(r)) as answer from app.menu_items r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_menu_items(r)) as answer from app.menu_items r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
   end loop;
-  return coalesce(answer, 'missing');
 end
 $$;
 
@@ -856,19 +965,30 @@ language sql stable as $$
   )
 $$;
 
--- One record for one actor: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_promotions(who text, wanted uuid) returns text
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_promotions(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  answer text;
+  asker record;
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_promotions(r))
-              else concat('gone ', gesta.instant(r.deleted_at)) end
-    into answer
-    from app.promotions r
-    where r.id = wanted;
-  return coalesce(answer, 'not_found');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_promotions(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.promotions r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
 end
 $$;
 
@@ -893,39 +1013,57 @@ begin
 end
 $$;
 
--- One record for a decision, whole, and whether the actor may see it: 'visible <json>', 'hidden <json>',
--- the same with '_gone' for a deleted one, 'missing' or 'unauthenticated'.
-create or replace function app.load_promotions(who text, wanted uuid) returns text
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_promotions(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  seen text := 'visible';
-  answer text;
+  asker record;
+  seen text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  for attempt in 1..2 loop
-    select concat(seen, case when r.deleted_at is not null then '_gone' end, ' ', app.full_promotions(r))
-      into answer
-      from app.promotions r
-      where r.id = wanted;
-    exit when answer is not null;
-    seen := 'hidden';
-    perform gesta.enter('system');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_promotions(r)) as answer from app.promotions r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_promotions(r)) as answer from app.promotions r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
   end loop;
-  return coalesce(answer, 'missing');
 end
 $$;
 
--- The record with exactly this code, whole, for a decision: 'hidden <json>' or 'missing'.
-create or replace function app.load_promotions_by_code(wanted text) returns text
+-- The records with exactly these values of code, whole, for decisions: 'hidden <json>' or 'missing'.
+create or replace function app.load_promotions_by_code(wanted text[])
+returns table (place bigint, answer text)
 language plpgsql as $$
-declare
-  answer text;
 begin
   perform gesta.enter('system');
-  select concat('hidden ', app.full_promotions(r)) into answer
-    from app.promotions r
-    where r.code = wanted and r.deleted_at is null;
-  return coalesce(answer, 'missing');
+  return query
+    select q.place, coalesce(r.answer, 'missing')
+      from unnest(wanted) with ordinality q (value, place)
+      left join lateral (
+        select concat('hidden ', app.full_promotions(r)) as answer
+          from app.promotions r
+          where r.code = q.value and r.deleted_at is null
+        offset 0
+      ) r on true;
 end
 $$;
 
@@ -1041,19 +1179,30 @@ language sql stable as $$
   )
 $$;
 
--- One record for one actor: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_orders(who text, wanted uuid) returns text
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_orders(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  answer text;
+  asker record;
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_orders(r))
-              else concat('gone ', gesta.instant(r.deleted_at)) end
-    into answer
-    from app.orders r
-    where r.id = wanted;
-  return coalesce(answer, 'not_found');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_orders(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.orders r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
 end
 $$;
 
@@ -1078,25 +1227,39 @@ begin
 end
 $$;
 
--- One record for a decision, whole, and whether the actor may see it: 'visible <json>', 'hidden <json>',
--- the same with '_gone' for a deleted one, 'missing' or 'unauthenticated'.
-create or replace function app.load_orders(who text, wanted uuid) returns text
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_orders(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  seen text := 'visible';
-  answer text;
+  asker record;
+  seen text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  for attempt in 1..2 loop
-    select concat(seen, case when r.deleted_at is not null then '_gone' end, ' ', app.full_orders(r))
-      into answer
-      from app.orders r
-      where r.id = wanted;
-    exit when answer is not null;
-    seen := 'hidden';
-    perform gesta.enter('system');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_orders(r)) as answer from app.orders r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_orders(r)) as answer from app.orders r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
   end loop;
-  return coalesce(answer, 'missing');
 end
 $$;
 
@@ -1200,17 +1363,15 @@ insert into gesta.workflow (entity, action, from_state, to_state) values
   ('orders', 'cancel', 'cooking', 'cancelled'),
   ('orders', 'status', 'on_way', 'delivered');
 
-revoke all on all functions in schema app, gesta from public;
-
-grant execute on function gesta.enter(text) to gesta_app;
+revoke all on all functions in schema app from public;
 
 grant select on app.drinks to gesta_app;
 grant execute on function
   app.shown_drinks(app.drinks),
   app.full_drinks(app.drinks),
-  app.read_drinks(text, bigint),
+  app.read_drinks(text[], bigint[]),
   app.list_drinks(text, bigint, integer, integer),
-  app.load_drinks(text, bigint),
+  app.load_drinks(text[], bigint[]),
   app.write_drinks(jsonb)
   to gesta_app;
 
@@ -1218,10 +1379,10 @@ grant select on app.users to gesta_app;
 grant execute on function
   app.shown_users(app.users),
   app.full_users(app.users),
-  app.read_users(text, uuid),
+  app.read_users(text[], uuid[]),
   app.list_users(text, uuid, integer, integer),
-  app.load_users(text, uuid),
-  app.load_users_by_email(text),
+  app.load_users(text[], uuid[]),
+  app.load_users_by_email(text[]),
   app.write_users(jsonb),
   app.secret_users_password(text, uuid)
   to gesta_app;
@@ -1230,9 +1391,9 @@ grant select on app.restaurants to gesta_app;
 grant execute on function
   app.shown_restaurants(app.restaurants),
   app.full_restaurants(app.restaurants),
-  app.read_restaurants(text, uuid),
+  app.read_restaurants(text[], uuid[]),
   app.list_restaurants(text, uuid, integer, integer),
-  app.load_restaurants(text, uuid),
+  app.load_restaurants(text[], uuid[]),
   app.write_restaurants(jsonb)
   to gesta_app;
 
@@ -1240,9 +1401,9 @@ grant select on app.menu_items to gesta_app;
 grant execute on function
   app.shown_menu_items(app.menu_items),
   app.full_menu_items(app.menu_items),
-  app.read_menu_items(text, uuid),
+  app.read_menu_items(text[], uuid[]),
   app.list_menu_items(text, uuid, integer, integer),
-  app.load_menu_items(text, uuid),
+  app.load_menu_items(text[], uuid[]),
   app.write_menu_items(jsonb)
   to gesta_app;
 
@@ -1250,10 +1411,10 @@ grant select on app.promotions to gesta_app;
 grant execute on function
   app.shown_promotions(app.promotions),
   app.full_promotions(app.promotions),
-  app.read_promotions(text, uuid),
+  app.read_promotions(text[], uuid[]),
   app.list_promotions(text, uuid, integer, integer),
-  app.load_promotions(text, uuid),
-  app.load_promotions_by_code(text),
+  app.load_promotions(text[], uuid[]),
+  app.load_promotions_by_code(text[]),
   app.write_promotions(jsonb)
   to gesta_app;
 
@@ -1261,8 +1422,8 @@ grant select on app.orders to gesta_app;
 grant execute on function
   app.shown_orders(app.orders),
   app.full_orders(app.orders),
-  app.read_orders(text, uuid),
+  app.read_orders(text[], uuid[]),
   app.list_orders(text, uuid, integer, integer),
-  app.load_orders(text, uuid),
+  app.load_orders(text[], uuid[]),
   app.write_orders(jsonb)
   to gesta_app;

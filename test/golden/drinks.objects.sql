@@ -1,16 +1,21 @@
+set local role gesta_gate;
 create or replace function gesta.enter(who text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  roles text[];
+  role text;
 begin
-  perform set_config('gesta.roles', '', true);
   if who is null or who = 'system' then
-    perform set_config('gesta.actor', coalesce(who, ''), true);
+    perform set_config('gesta.actor', coalesce(who, ''), true), set_config('gesta.roles', '', true);
     return true;
   end if;
-  return false;
+  perform set_config('gesta.actor', case when role is null then '' else who end, true),
+          set_config('gesta.roles', coalesce(role, ''), true);
+  return role is not null;
 end
 $$;
+revoke all on function gesta.enter(text) from public;
+grant execute on function gesta.enter(text) to gesta_app, gesta_owner;
+set local role gesta_owner;
 
 alter table app.drinks enable row level security;
 alter table app.drinks force row level security;
@@ -54,19 +59,30 @@ language sql stable as $$
   )
 $$;
 
--- One record for one actor: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_drinks(who text, wanted bigint) returns text
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_drinks(askers text[], wanted bigint[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  answer text;
+  asker record;
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_drinks(r))
-              else concat('gone ', gesta.instant(r.deleted_at)) end
-    into answer
-    from app.drinks r
-    where r.id = wanted;
-  return coalesce(answer, 'not_found');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_drinks(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.drinks r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
 end
 $$;
 
@@ -91,25 +107,39 @@ begin
 end
 $$;
 
--- One record for a decision, whole, and whether the actor may see it: 'visible <json>', 'hidden <json>',
--- the same with '_gone' for a deleted one, 'missing' or 'unauthenticated'.
-create or replace function app.load_drinks(who text, wanted bigint) returns text
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_drinks(askers text[], wanted bigint[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  seen text := 'visible';
-  answer text;
+  asker record;
+  seen text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  for attempt in 1..2 loop
-    select concat(seen, case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r))
-      into answer
-      from app.drinks r
-      where r.id = wanted;
-    exit when answer is not null;
-    seen := 'hidden';
-    perform gesta.enter('system');
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r)) as answer from app.drinks r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r)) as answer from app.drinks r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
   end loop;
-  return coalesce(answer, 'missing');
 end
 $$;
 
@@ -189,16 +219,14 @@ $$;
 
 delete from gesta.workflow;
 
-revoke all on all functions in schema app, gesta from public;
-
-grant execute on function gesta.enter(text) to gesta_app;
+revoke all on all functions in schema app from public;
 
 grant select on app.drinks to gesta_app;
 grant execute on function
   app.shown_drinks(app.drinks),
   app.full_drinks(app.drinks),
-  app.read_drinks(text, bigint),
+  app.read_drinks(text[], bigint[]),
   app.list_drinks(text, bigint, integer, integer),
-  app.load_drinks(text, bigint),
+  app.load_drinks(text[], bigint[]),
   app.write_drinks(jsonb)
   to gesta_app;

@@ -1,6 +1,7 @@
 create schema gesta;
 create schema app;
-grant usage on schema gesta, app to gesta_app;
+grant usage on schema gesta, app to gesta_app, gesta_gate;
+grant create on schema gesta to gesta_gate;
 
 create table gesta.migrations (
   name text primary key,
@@ -89,7 +90,8 @@ $$;
 
 -- Who acts, from settings of the transaction alone; empty or malformed means nobody.
 create function gesta.actor() returns uuid language sql stable as $$
-  select case when current_setting('gesta.actor', true) ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+  select case when current_setting('gesta.actor', true) like '________-____-____-____-____________'
+               and translate(current_setting('gesta.actor', true), '0123456789abcdef', '') = '----'
               then current_setting('gesta.actor', true)::uuid end
 $$;
 create function gesta.is_system() returns boolean language sql stable as $$

@@ -1,12 +1,13 @@
 /**
- * The two roles. `gesta_owner` owns everything and cannot log in; `gesta_app` owns nothing, may call the functions and
- * read through row-level security. Roles belong to the whole server, so another database may be making them now.
+ * The roles. `gesta_owner` owns everything and cannot log in; `gesta_app` owns nothing, may call the functions and
+ * read through row-level security; `gesta_gate` owns the one function that lets an actor in, and may read of the actors
+ * what that takes. Roles belong to the whole server, so another database may be making them now.
  */
 export const rolesSql = `do $$
 declare
   role text;
 begin
-  foreach role in array array['gesta_owner', 'gesta_app'] loop
+  foreach role in array array['gesta_owner', 'gesta_app', 'gesta_gate'] loop
     if not exists (select from pg_roles where rolname = role) then
       begin
         execute format('create role %I nologin noinherit', role);
@@ -15,8 +16,9 @@ begin
       end;
     end if;
   end loop;
-  if not pg_has_role(current_user, 'gesta_owner', 'member') or not pg_has_role(current_user, 'gesta_app', 'member') then
-    execute format('grant gesta_owner, gesta_app to %I', current_user);
+  if not pg_has_role(current_user, 'gesta_owner', 'member') or not pg_has_role(current_user, 'gesta_app', 'member')
+     or not pg_has_role(current_user, 'gesta_gate', 'member') then
+    execute format('grant gesta_owner, gesta_app, gesta_gate to %I', current_user);
   end if;
   execute format('grant create on database %I to gesta_owner', current_database());
 end

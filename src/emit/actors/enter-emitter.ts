@@ -3,32 +3,40 @@ import { ident, literals } from "../sql-text.ts";
 
 /**
  * `gesta.enter(who)`: the one place where an actor enters a transaction. It asks the actors' own table, so a user
- * who was deactivated a moment ago is nobody now.
+ * who was deactivated a moment ago is nobody now. It belongs to `gesta_gate`, which sees every actor's role and
+ * nothing else: the policies of that table are for those who are in already.
  */
 export function emitEnter(plan: Plan): string {
   const { actors } = plan;
-  const known =
-    actors === null
-      ? "  return false;"
-      : `  perform set_config('gesta.actor', 'system', true);
-  select array[u.${ident(actors.role)}] into roles
-    from app.${ident(actors.entity)} u
-    where u.id = who::uuid and u.deleted_at is null and u.status = any (${literals(actors.active)});
-  perform set_config('gesta.actor', case when roles is null then '' else who end, true);
-  if roles is null then return false; end if;
-  perform set_config('gesta.roles', array_to_string(roles, ','), true);
-  return true;`;
-  return `create or replace function gesta.enter(who text) returns boolean
+  return `${actors === null ? "" : gateRights(actors)}set local role gesta_gate;
+create or replace function gesta.enter(who text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  roles text[];
+  role text;
 begin
-  perform set_config('gesta.roles', '', true);
   if who is null or who = 'system' then
-    perform set_config('gesta.actor', coalesce(who, ''), true);
+    perform set_config('gesta.actor', coalesce(who, ''), true), set_config('gesta.roles', '', true);
     return true;
   end if;
-${known}
+${actors === null ? "" : `${knownRole(actors)}
+`}  perform set_config('gesta.actor', case when role is null then '' else who end, true),
+          set_config('gesta.roles', coalesce(role, ''), true);
+  return role is not null;
 end
-$$;`;
+$$;
+revoke all on function gesta.enter(text) from public;
+grant execute on function gesta.enter(text) to gesta_app, gesta_owner;
+set local role gesta_owner;`;
 }
+
+type Actors = NonNullable<Plan["actors"]>;
+
+const gateRights = ({ entity, role }: Actors): string => `grant select (id, status, deleted_at, ${ident(role)}) on app.${ident(entity)} to gesta_gate;
+drop policy if exists gate on app.${ident(entity)};
+create policy gate on app.${ident(entity)} for select to gesta_gate using (true);
+`;
+
+const knownRole = ({ entity, role, active }: Actors): string => `  role := (
+    select u.${ident(role)} from app.${ident(entity)} u
+      where u.id = who::uuid and u.deleted_at is null and u.status = any (${literals(active)})
+  );`;

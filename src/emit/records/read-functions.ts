@@ -1,9 +1,10 @@
 import type { EntityPlan } from "../../plan/plan.ts";
-import { ident } from "../sql-text.ts";
+import { ident, indent } from "../sql-text.ts";
 
 /**
- * The functions through which records are read. Each enters the actor first, so one statement can answer many
- * callers, and row-level security decides for each of them. The reply is one text: the outcome, and what belongs to it.
+ * The functions through which records are read. One statement answers many callers: each actor enters once, all of
+ * its questions are answered in one query, and row-level security decides for each actor apart. An answer is one text:
+ * the outcome, and what belongs to it; `place` says which question it belongs to.
  */
 export const emitReadFunctions = (entity: EntityPlan): string =>
   [
@@ -18,21 +19,39 @@ export const emitReadFunctions = (entity: EntityPlan): string =>
 const idType = (entity: EntityPlan) => (entity.id === "serial" ? "bigint" : "uuid");
 const lowest = (entity: EntityPlan) => (entity.id === "serial" ? "0" : "'00000000-0000-0000-0000-000000000000'");
 
+const perAsker = (body: string): string => `  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+${indent(body, 4)}
+  end loop;`;
+
+/** The record with an asker's id, or nulls. \`offset 0\` keeps this a look-up by id, whatever the statistics say. */
+const oneById = (entity: EntityPlan, columns: string): string =>
+  `left join lateral (
+  select ${columns} from app.${ident(entity.name)} r where r.id = q.id offset 0
+) r on true`;
+
 function emitRead(entity: EntityPlan): string {
   const { name } = entity;
-  return `-- One record for one actor: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_${name}(who text, wanted ${idType(entity)}) returns text
+  const answer = `case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_${name}(r))
+         else concat('gone ', gesta.instant(r.deleted_at)) end as answer`;
+  return `-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_${name}(askers text[], wanted ${idType(entity)}[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  answer text;
+  asker record;
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_${name}(r))
-              else concat('gone ', gesta.instant(r.deleted_at)) end
-    into answer
-    from app.${ident(name)} r
-    where r.id = wanted;
-  return coalesce(answer, 'not_found');
+${perAsker(`return query
+  select q.place, coalesce(r.answer, 'not_found')
+    from unnest(asker.places, asker.ids) q (place, id)
+${indent(oneById(entity, answer), 4)};`)}
 end
 $$;`;
 }
@@ -63,25 +82,29 @@ $$;`;
 
 function emitLoad(entity: EntityPlan): string {
   const { name } = entity;
-  return `-- One record for a decision, whole, and whether the actor may see it: 'visible <json>', 'hidden <json>',
--- the same with '_gone' for a deleted one, 'missing' or 'unauthenticated'.
-create or replace function app.load_${name}(who text, wanted ${idType(entity)}) returns text
+  const answer = (seen: string) =>
+    `concat('${seen}', case when r.deleted_at is not null then '_gone' end, ' ', app.full_${name}(r)) as answer`;
+  return `-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_${name}(askers text[], wanted ${idType(entity)}[])
+returns table (place bigint, answer text)
 language plpgsql as $$
 declare
-  seen text := 'visible';
-  answer text;
+  asker record;
+  seen text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  for attempt in 1..2 loop
-    select concat(seen, case when r.deleted_at is not null then '_gone' end, ' ', app.full_${name}(r))
-      into answer
-      from app.${ident(name)} r
-      where r.id = wanted;
-    exit when answer is not null;
-    seen := 'hidden';
-    perform gesta.enter('system');
-  end loop;
-  return coalesce(answer, 'missing');
+${perAsker(`select array_agg(r.answer order by q.nth) into seen
+  from unnest(asker.ids) with ordinality q (id, nth)
+${indent(oneById(entity, answer("visible")), 2)};
+if array_position(seen, null) is not null then
+  perform gesta.enter('system');
+end if;
+return query
+  select q.place, coalesce(q.answer, r.answer, 'missing')
+    from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+    left join lateral (
+      select ${answer("hidden")} from app.${ident(name)} r where r.id = q.id and q.answer is null offset 0
+    ) r on true;`)}
 end
 $$;`;
 }
@@ -89,17 +112,21 @@ $$;`;
 function emitLoadBy(entity: EntityPlan, key: string, caseless: boolean): string {
   const { name } = entity;
   const column = `r.${ident(key)}`;
-  return `-- The record with exactly this ${key}, whole, for a decision: 'hidden <json>' or 'missing'.
-create or replace function app.load_${name}_by_${key}(wanted text) returns text
+  return `-- The records with exactly these values of ${key}, whole, for decisions: 'hidden <json>' or 'missing'.
+create or replace function app.load_${name}_by_${key}(wanted text[])
+returns table (place bigint, answer text)
 language plpgsql as $$
-declare
-  answer text;
 begin
   perform gesta.enter('system');
-  select concat('hidden ', app.full_${name}(r)) into answer
-    from app.${ident(name)} r
-    where ${caseless ? `lower(${column}) = lower(wanted)` : `${column} = wanted`} and r.deleted_at is null;
-  return coalesce(answer, 'missing');
+  return query
+    select q.place, coalesce(r.answer, 'missing')
+      from unnest(wanted) with ordinality q (value, place)
+      left join lateral (
+        select concat('hidden ', app.full_${name}(r)) as answer
+          from app.${ident(name)} r
+          where ${caseless ? `lower(${column}) = lower(q.value)` : `${column} = q.value`} and r.deleted_at is null
+        offset 0
+      ) r on true;
 end
 $$;`;
 }
