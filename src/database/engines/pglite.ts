@@ -16,7 +16,9 @@ export async function pgliteEngine(directory: string): Promise<Engine> {
     unlock();
     throw error;
   });
-  await database.exec("set timezone to 'UTC'; set client_min_messages to warning; set plan_cache_mode to force_generic_plan;");
+  await database.exec(
+    "set timezone to 'UTC'; set client_min_messages to warning; set plan_cache_mode to force_generic_plan;",
+  );
 
   const guarded = async <T>(work: Promise<T>): Promise<T> => {
     try {

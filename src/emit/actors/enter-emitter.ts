@@ -18,8 +18,12 @@ begin
     perform set_config('gesta.actor', coalesce(who, ''), true), set_config('gesta.roles', '', true);
     return true;
   end if;
-${actors === null ? "" : `${knownRole(actors)}
-`}  perform set_config('gesta.actor', case when role is null then '' else who end, true),
+${
+  actors === null
+    ? ""
+    : `${knownRole(actors)}
+`
+}  perform set_config('gesta.actor', case when role is null then '' else who end, true),
           set_config('gesta.roles', coalesce(role, ''), true);
   return role is not null;
 end
@@ -31,7 +35,10 @@ set local role gesta_owner;`;
 
 type Actors = NonNullable<Plan["actors"]>;
 
-const gateRights = ({ entity, role }: Actors): string => `grant select (id, status, deleted_at, ${ident(role)}) on app.${ident(entity)} to gesta_gate;
+const gateRights = ({
+  entity,
+  role,
+}: Actors): string => `grant select (id, status, deleted_at, ${ident(role)}) on app.${ident(entity)} to gesta_gate;
 drop policy if exists gate on app.${ident(entity)};
 create policy gate on app.${ident(entity)} for select to gesta_gate using (true);
 `;
