@@ -10,16 +10,54 @@ export interface Actor {
   readonly roles: readonly string[];
 }
 
-/** What `refuse` gives back: the decision not to act. */
+/** What `refuse` and `conflict` give back: the decision not to act. */
 export interface Refused {
-  readonly refused: readonly Fault[];
+  readonly refused: readonly Fault[] | ConflictCode;
 }
+
+/** Why what is asked cannot be done now, although it is asked rightly. */
+export type ConflictCode = "conflict" | "insufficient_funds";
 
 /**
  * Declines in `decide`, naming the place and the rule; the caller gets a 422 with all of them.
  * @example refuse({ pointer: "/promotion_code", code: "not_found" })
  */
 export type Refuse = (...faults: readonly PointedFault[]) => Refused;
+
+/**
+ * Declines in `decide` because of how things stand; the caller gets a 409.
+ * @example conflict("insufficient_funds")
+ */
+export type Conflict = (code: ConflictCode) => Refused;
+
+/** An action on another record that happens together with this one, or not at all; made by `act` and `make`. */
+export interface Effect {
+  readonly entity: string;
+  readonly action: string;
+  /** The record to act on; null makes one. */
+  readonly id: string | null;
+  readonly input: { readonly [name: string]: unknown };
+}
+
+/**
+ * Another record's action as an effect of this one. It is decided like any other, by Gesta itself and in the name of
+ * the caller, and written in the same transaction; when it declines, nothing happens.
+ * @example act(wallets, input.from_wallet_id, "withdraw", { amount: input.amount })
+ */
+export const act = (
+  entity: { readonly name: string },
+  id: string,
+  action: string,
+  input: Effect["input"] = {},
+): Effect => ({ entity: entity.name, action, id, input });
+
+/** A new record as an effect. @example make(wallets, "open", { user_id: id }) */
+export const make = (entity: { readonly name: string }, action: string, input: Effect["input"] = {}): Effect => ({
+  entity: entity.name,
+  action,
+  id: null,
+  input,
+});
 
 /** A record as stored now. */
 export type RecordOf<F extends Fields, State extends string> = ValuesOf<F> & {
@@ -61,6 +99,16 @@ export interface AskedOf<State, Input> extends Asked<Input> {
 export interface Deciding<N> {
   readonly needs: Loaded<N>;
   readonly refuse: Refuse;
+  readonly conflict: Conflict;
+}
+
+/** What `effects` gets: the decision, made. */
+export interface Decided<F extends Fields, Input, N> {
+  readonly input: Input;
+  readonly actor: Actor;
+  readonly needs: Loaded<N>;
+  /** The record as it will be. */
+  readonly record: ValuesOf<F> & { readonly id: string };
 }
 
 /** A path that a policy of these fields may name. */
@@ -73,6 +121,10 @@ export interface CreateOptions<F extends Fields, I, N> {
   readonly needs?: (asked: Asked<InputValues<F, I>>) => N;
   /** The fields that the system decides. Pure: no clock, no I/O. */
   readonly decide?: (asked: Asked<InputValues<F, I>> & Deciding<N>) => DecisionOf<F> | Refused;
+  /** What happens to other records with it, in the same transaction. Pure. Needs an entity with UUIDs. */
+  readonly effects?: (decided: Decided<F, InputValues<F, I>, N>) => readonly Effect[];
+  /** Refuses a request without an `Idempotency-Key`. */
+  readonly demandsKey?: boolean;
 }
 
 export interface MoveOptions<F extends Fields, S extends string, I, N, K extends keyof ValuesOf<F>> {
@@ -87,6 +139,10 @@ export interface MoveOptions<F extends Fields, S extends string, I, N, K extends
   readonly decide?: (
     asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>> & Deciding<N>,
   ) => Pick<ValuesOf<F>, K> | Refused;
+  /** What happens to other records with it, in the same transaction. Pure. */
+  readonly effects?: (decided: Decided<F, InputValues<F, I & {}>, N>) => readonly Effect[];
+  /** Refuses a request without an `Idempotency-Key`. */
+  readonly demandsKey?: boolean;
 }
 
 export interface ChangeOptions<F extends Fields> {
@@ -108,13 +164,24 @@ export interface Action {
   readonly input: { readonly [name: string]: Field | true } | null;
   readonly fields: readonly string[];
   readonly verify: { readonly [input: string]: string };
-  // The three functions are checked against the declaration where they are written; here their types are erased.
+  // The four functions are checked against the declaration where they are written; here their types are erased.
   readonly needs: ((asked: never) => Needs) | null;
   readonly to: ((asked: never) => string) | null;
   readonly decide: ((asked: never) => object) | null;
+  readonly effects: ((decided: never) => readonly Effect[]) | null;
+  readonly demandsKey: boolean;
 }
 
-const blank = { input: null, fields: [], verify: {}, needs: null, to: null, decide: null } as const;
+const blank = {
+  input: null,
+  fields: [],
+  verify: {},
+  needs: null,
+  to: null,
+  decide: null,
+  effects: null,
+  demandsKey: false,
+} as const;
 
 /** The verbs with which an entity's actions are declared; they know its fields and states. */
 export interface Verbs<F extends Fields, S extends string> {
@@ -141,7 +208,7 @@ export interface Verbs<F extends Fields, S extends string> {
 
 /** The verbs, for any entity: the types above bind them to one. */
 export const verbs: Verbs<Fields, string> = {
-  creates: (event, { by, input, needs, decide }) => ({
+  creates: (event, { by, input, needs, decide, effects, demandsKey }) => ({
     ...blank,
     kind: "create",
     event,
@@ -149,10 +216,12 @@ export const verbs: Verbs<Fields, string> = {
     input: input ?? null,
     needs: needs ?? null,
     decide: decide ?? null,
+    effects: effects ?? null,
+    demandsKey: demandsKey ?? false,
   }),
   updates: (event, { by }) => ({ ...blank, kind: "update", event, by }),
   changes: (event, { by, fields, verify }) => ({ ...blank, kind: "change", event, by, fields, verify: verify ?? {} }),
-  moves: (event, { by, sets, input, needs, to, decide }) => ({
+  moves: (event, { by, sets, input, needs, to, decide, effects, demandsKey }) => ({
     ...blank,
     kind: "move",
     event,
@@ -162,6 +231,8 @@ export const verbs: Verbs<Fields, string> = {
     needs: needs ?? null,
     to: to ?? null,
     decide: decide ?? null,
+    effects: effects ?? null,
+    demandsKey: demandsKey ?? false,
   }),
   movesTo: (events, { by }) => ({ ...blank, kind: "move", event: { ...events }, by }),
   deletes: (event, { by }) => ({ ...blank, kind: "delete", event, by }),

@@ -70,6 +70,11 @@ export interface EnumOptions<V extends string> extends FieldOptions {
   readonly values: readonly V[];
 }
 
+export interface ReferenceOptions extends FieldOptions {
+  /** May point to a record that the caller cannot read, the wallet of another for one; others are refused as missing. */
+  readonly mayBeUnseen?: boolean;
+}
+
 export interface ListOptions extends FieldOptions {
   /** Numbers of entries. */
   readonly min?: number;
@@ -159,8 +164,10 @@ export const password = <const O extends FieldOptions = None>(options?: O): Fiel
   field("password", options);
 
 /** The id of a record of another entity. @example reference("restaurants", { filter: true }) */
-export const reference = <const O extends FieldOptions = None>(target: string, options?: O): Field<string, string, O> =>
-  field("reference", options, { target });
+export const reference = <const O extends ReferenceOptions = None>(
+  target: string,
+  options?: O,
+): Field<string, string, O> => field("reference", options, { target });
 
 /** Several values of one kind. @example list(reference("files"), { max: 100 }) */
 export const list = <E extends Field, const O extends ListOptions = None>(

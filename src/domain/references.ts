@@ -7,6 +7,7 @@ export interface Referred {
   readonly entity: string;
   readonly id: string;
   readonly pointer: string;
+  readonly mayBeUnseen: boolean;
 }
 
 /** Every record that a value refers to, with its place. */
@@ -15,7 +16,8 @@ export const referredBy = (fields: readonly FieldPlan[], value: JsonObject, poin
 
 function referredIn(field: FieldPlan, value: Json, pointer: string): readonly Referred[] {
   if (value === null) return [];
-  if (field.target !== null) return [{ entity: field.target, id: String(value), pointer }];
+  if (field.target !== null)
+    return [{ entity: field.target, id: String(value), pointer, mayBeUnseen: field.mayBeUnseen }];
   if (Array.isArray(value)) {
     const { element } = field;
     return element === null ? [] : value.flatMap((entry, index) => referredIn(element, entry, pointTo(pointer, index)));

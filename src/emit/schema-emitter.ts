@@ -2,7 +2,7 @@ import type { EntityPlan, Plan } from "../plan/plan.ts";
 import { emitEnter } from "./actors/enter-emitter.ts";
 import { emitReadFunctions } from "./records/read-functions.ts";
 import { emitRecordJson } from "./records/record-json.ts";
-import { emitWriteFunctions } from "./records/write-functions.ts";
+import { emitEffects, emitWriteFunctions } from "./records/write-functions.ts";
 import { emitRowSecurity } from "./row-security/row-security-emitter.ts";
 import { ident } from "./sql-text.ts";
 import { emitIndexes, emitReferences, emitTable } from "./tables/table-emitter.ts";
@@ -28,6 +28,7 @@ export const emitSchema = (plan: Plan): Schema => ({
       emitReadFunctions(entity),
       emitWriteFunctions(entity),
     ]),
+    emitEffects(plan),
     emitTransitions(plan),
     "revoke all on all functions in schema app from public;",
     ...plan.entities.map(emitGrants),

@@ -32,6 +32,22 @@ export const problems = {
       ru: "Каждая запись в `errors` называет параметр и ошибку в нём.",
     },
   },
+  idempotency_key_required: {
+    status: 400,
+    title: { en: "This operation needs an Idempotency-Key", ru: "Для этой операции нужен Idempotency-Key" },
+    help: {
+      en: "Send `Idempotency-Key` with a value of your own, a UUID for one, and the same value when you repeat.",
+      ru: "Передайте `Idempotency-Key` со своим значением, например UUID, и то же значение при повторе.",
+    },
+  },
+  idempotency_key_invalid: {
+    status: 400,
+    title: { en: "The Idempotency-Key cannot be used", ru: "Такой Idempotency-Key не подходит" },
+    help: {
+      en: "Send it once: 1 to 255 visible ASCII characters, at least 16 without a token, in quotes or bare.",
+      ru: "Передайте его один раз: от 1 до 255 видимых знаков ASCII, без токена не меньше 16, в кавычках или без.",
+    },
+  },
   unauthenticated: {
     status: 401,
     title: { en: "Sign in first", ru: "Требуется вход" },
@@ -76,6 +92,22 @@ export const problems = {
     status: 409,
     title: { en: "The change conflicts with another one", ru: "Изменение противоречит другому" },
     help: { en: "Read the record again and repeat.", ru: "Прочитайте запись заново и повторите." },
+  },
+  insufficient_funds: {
+    status: 409,
+    title: { en: "There is not enough money", ru: "Недостаточно средств" },
+    help: {
+      en: "Nothing was moved. Top the wallet up or choose a smaller amount.",
+      ru: "Ничего не переведено. Пополните кошелёк или уменьшите сумму.",
+    },
+  },
+  idempotency_in_flight: {
+    status: 409,
+    title: { en: "The same request is being done", ru: "Такой же запрос уже выполняется" },
+    help: {
+      en: "Repeat it with the same key after the seconds in `Retry-After` to get its answer.",
+      ru: "Повторите с тем же ключом через указанное в `Retry-After` число секунд, чтобы получить ответ.",
+    },
   },
   unique: {
     status: 409,
@@ -122,6 +154,14 @@ export const problems = {
       ru: "`errors` называет каждую ошибку: где (`pointer`), какое правило (`code`) и что делать.",
     },
   },
+  idempotency_mismatch: {
+    status: 422,
+    title: { en: "The key was used for another request", ru: "Ключ уже использован для другого запроса" },
+    help: {
+      en: "Choose a new `Idempotency-Key`, or repeat exactly what was sent with this one.",
+      ru: "Выберите новый `Idempotency-Key` или повторите в точности прежний запрос.",
+    },
+  },
   precondition_required: {
     status: 428,
     title: { en: "This change needs If-Match", ru: "Для этого изменения нужен If-Match" },
@@ -155,8 +195,8 @@ export const problems = {
     status: 503,
     title: { en: "The outcome is not known", ru: "Исход неизвестен" },
     help: {
-      en: "The database was lost while it stored the change. Read the record before you repeat.",
-      ru: "Связь с базой пропала во время записи. Прочитайте запись, прежде чем повторять.",
+      en: "The database was lost while it stored the change. Repeat with the same `Idempotency-Key`; without one, read first.",
+      ru: "Связь с базой пропала во время записи. Повторите с тем же `Idempotency-Key`; без него сначала прочитайте.",
     },
   },
 } as const satisfies Record<string, ProblemKind>;

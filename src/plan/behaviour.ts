@@ -1,8 +1,8 @@
-import type { Actor } from "../declare/action.ts";
-import type { Fault, PointedFault } from "../kernel/fault.ts";
+import type { Actor, Conflict, Effect, Refused } from "../declare/action.ts";
+import type { PointedFault } from "../kernel/fault.ts";
 import type { JsonObject } from "../kernel/json.ts";
 
-export type { Actor } from "../declare/action.ts";
+export type { Actor, ConflictCode, Effect, Refused } from "../declare/action.ts";
 
 /** What an action's functions get; the declaration's types promise the shapes. */
 export interface Asking {
@@ -22,14 +22,24 @@ export interface NeedPlan {
 
 export interface Deciding extends Asking {
   readonly needs: Readonly<Record<string, JsonObject | null | readonly (JsonObject | null)[]>>;
-  readonly refuse: (...faults: readonly PointedFault[]) => { readonly refused: readonly Fault[] };
+  readonly refuse: (...faults: readonly PointedFault[]) => Refused;
+  readonly conflict: Conflict;
+}
+
+/** What `effects` gets: the decision, made. */
+export interface Decided {
+  readonly input: JsonObject;
+  readonly actor: Actor;
+  readonly needs: Deciding["needs"];
+  readonly record: JsonObject;
 }
 
 /** The functions of one action, which the plan, being data, does not hold. */
 export interface Behaviour {
   readonly needs: ((asked: Asking) => Readonly<Record<string, NeedPlan>>) | null;
   readonly to: ((asked: Deciding) => string) | null;
-  readonly decide: ((asked: Deciding) => JsonObject | { readonly refused: readonly Fault[] }) | null;
+  readonly decide: ((asked: Deciding) => JsonObject | Refused) | null;
+  readonly effects: ((decided: Decided) => readonly Effect[]) | null;
 }
 
 /** Keyed by `entity.action`. */

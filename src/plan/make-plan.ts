@@ -42,10 +42,10 @@ export function makePlan(declared: Application): Planned {
 const behavioursOf = (declared: Application): Behaviours =>
   new Map(
     declared.entities.flatMap((entity) =>
-      Object.entries(entity.actions).map(([name, { needs, to, decide }]): [string, Behaviour] => [
+      Object.entries(entity.actions).map(([name, { needs, to, decide, effects }]): [string, Behaviour] => [
         `${entity.name}.${name}`,
         // The declaration's types checked these functions against the entity; their arguments are built to match.
-        { needs, to, decide } as Behaviour,
+        { needs, to, decide, effects } as Behaviour,
       ]),
     ),
   );

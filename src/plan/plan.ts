@@ -32,6 +32,8 @@ export interface FieldPlan {
   readonly after: string | null;
   /** Entity that a reference points to. */
   readonly target: string | null;
+  /** Whether it may point to a record that the caller cannot read. */
+  readonly mayBeUnseen: boolean;
   /** How the target's ids look. */
   readonly targetId: "uuid" | "serial" | null;
   readonly element: FieldPlan | null;
@@ -63,6 +65,8 @@ export interface ActionPlan {
   readonly sets: readonly string[];
   /** Inputs that must equal a stored password, with the password's field. */
   readonly verify: Readonly<Record<string, string>>;
+  /** Whether a request must carry an `Idempotency-Key`. */
+  readonly demandsKey: boolean;
   /** The states that the action may end in; empty where it does not move the record. */
   readonly targets: readonly string[];
   readonly method: "POST" | "PATCH" | "DELETE";

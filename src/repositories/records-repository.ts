@@ -28,18 +28,41 @@ export interface Command {
   readonly version: number | null;
   readonly to: string | null;
   readonly type: string;
+  /** The id of the event that records it. */
+  readonly event: string;
   readonly set: JsonObject;
   readonly secrets: JsonObject;
   readonly request: string | null;
+  /** What `Idempotency-Key` makes of the request; absent without one. */
+  readonly key?: string;
+  readonly fingerprint?: string;
+  /** Nothing changes, but the reply is to be remembered. */
+  readonly keep?: true;
+  /** What belongs together: the same for a command and its effects. */
+  readonly correlation?: string;
+  /** The event that brought it about. */
+  readonly causation?: string;
+  /** Who is recorded, where another than the actor: effects are done by Gesta in the name of the caller. */
+  readonly author?: string;
+  /** What must happen to other records in the same transaction. */
+  readonly effects?: readonly Effect[];
+}
+
+export interface Effect extends Omit<Command, "key" | "print" | "keep" | "effects"> {
+  readonly entity: string;
 }
 
 export type Written =
-  | { readonly outcome: "done"; readonly version: number; readonly body: string }
+  | { readonly outcome: "done"; readonly version: number; readonly body: string; readonly replayed: boolean }
   | { readonly outcome: "stale"; readonly current: number }
   | { readonly outcome: "unique" | "reference" | "invalid" | "failed"; readonly broken: string }
   | { readonly outcome: "transition_not_allowed"; readonly state: string }
   | { readonly outcome: "gone"; readonly deletedAt: string }
-  | { readonly outcome: "unchanged" | "conflict" | "forbidden" | "not_found" | "unauthenticated" };
+  | { readonly outcome: "unchanged" | "conflict" | "forbidden" | "not_found" | "unauthenticated" }
+  | { readonly outcome: "in_flight" | "mismatch" };
+
+/** What a key is known for: its reply, another request, or nothing. */
+export type Remembered = Extract<Written, { outcome: "done" }> | { readonly outcome: "mismatch" } | null;
 
 /** The records of all entities: the only way to read and to change them. */
 export interface RecordsRepository {
@@ -50,6 +73,8 @@ export interface RecordsRepository {
   /** The hash of a password, or null. */
   secret(entity: string, field: string, who: Who, id: string): Promise<string | null>;
   write(entity: string, command: Command): Promise<Written>;
+  /** The committed reply to an `Idempotency-Key`. */
+  replay(key: string, fingerprint: string): Promise<Remembered>;
 }
 
 const reads = { size: 32, lanes: 2, waiting: 1000 };
@@ -86,6 +111,15 @@ export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository
     },
     secret: (entity, field, who, id) => of(entity).secret(field, who, id),
     write: (entity, command) => of(entity).write.ask(command),
+    async replay(key, fingerprint) {
+      const text = "select gesta.replay($1, $2)";
+      const [row] = await engine.run({ name: "replay", text, writes: false }, [key, fingerprint]);
+      if (row?.[0] == null) return null;
+      const written = parseWritten(textOf(row[0]));
+      if (written.outcome === "done") return written;
+      if (written.outcome === "mismatch") return { outcome: "mismatch" };
+      throw unexpected(written.outcome);
+    },
   };
 }
 
@@ -208,9 +242,15 @@ function parseLoaded(text: string): LoadedRecord {
 function parseWritten(text: string): Written {
   const { word, rest } = split(text);
   switch (word) {
-    case "done": {
+    case "done":
+    case "replayed": {
       const versioned = split(rest);
-      return { outcome: word, version: Number(versioned.word), body: versioned.rest };
+      return {
+        outcome: "done",
+        version: Number(versioned.word),
+        body: versioned.rest,
+        replayed: word === "replayed",
+      };
     }
     case "stale":
       return { outcome: word, current: Number(rest) };
@@ -228,6 +268,8 @@ function parseWritten(text: string): Written {
     case "forbidden":
     case "not_found":
     case "unauthenticated":
+    case "in_flight":
+    case "mismatch":
       return { outcome: word };
     default:
       throw unexpected(text);

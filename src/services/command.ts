@@ -7,6 +7,14 @@ import type { Plan } from "../plan/plan.ts";
 import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
 import type { Passwords } from "./passwords.ts";
 
+/** What tells a repeated request from a new one; both are UUIDs made by hashing. */
+export interface Idempotency {
+  /** Made of caller, method, route and `Idempotency-Key`. */
+  readonly key: string;
+  /** Made of all that was sent. */
+  readonly fingerprint: string;
+}
+
 /** A wish to act, as presentation hands it over: read, but not yet checked. */
 export interface CommandRequest {
   readonly entity: string;
@@ -20,16 +28,20 @@ export interface CommandRequest {
   /** The versions of `If-Match`: null when absent, empty when the tag names no version. */
   readonly expected: readonly number[] | "any" | null;
   readonly requestId: string | null;
+  /** What `Idempotency-Key` makes of the request; null without one. */
+  readonly idempotency: Idempotency | null;
   /** Values that replace what the action would decide: seeds alone. */
   readonly decided?: JsonObject;
 }
 
 export interface CommandReply {
-  readonly outcome: "created" | "changed" | "unchanged" | "deleted";
+  readonly outcome: "created" | "changed" | "deleted";
   readonly id: string;
   readonly version: number;
   /** The record as JSON text; empty after a deletion. */
   readonly body: string;
+  /** Whether this is the stored answer to an earlier request with the same key. */
+  readonly replayed: boolean;
 }
 
 /** What commands are done with. */

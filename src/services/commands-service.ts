@@ -3,12 +3,14 @@ import { permits, referencesIn, system, visitor, visitorsMay } from "../domain/p
 import { referredBy } from "../domain/references.ts";
 import type { Fault } from "../kernel/fault.ts";
 import { canonicalJson, type Json, type JsonObject } from "../kernel/json.ts";
+import { problems } from "../kernel/problem.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Actor } from "../plan/behaviour.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../plan/plan.ts";
-import type { Who } from "../repositories/records-repository.ts";
+import type { Who, Written } from "../repositories/records-repository.ts";
 import type { CommandReply, CommandRequest, CommandsParts } from "./command.ts";
 import { decideChanges } from "./decide-changes.ts";
+import { decideEffects } from "./decide-effects.ts";
 import { KnownRecords } from "./known-records.ts";
 import { refusalOf } from "./written-refusal.ts";
 
@@ -39,74 +41,107 @@ export function commandsService(parts: CommandsParts): CommandsService {
   };
 }
 
+/** What stands once the caller is let in: 401, 404, 410 and 403 are behind. */
+interface Admitted {
+  readonly known: KnownRecords;
+  readonly actor: Actor;
+  /** The record to change; null for a creation. */
+  readonly state: JsonObject | null;
+  /** A deletion of what is deleted already. */
+  readonly isGone: boolean;
+}
+
 async function tryOnce(
   parts: CommandsParts,
   entity: EntityPlan,
   action: ActionPlan,
   request: CommandRequest,
 ): Promise<CommandReply | "again"> {
+  const admitted = await admit(parts, entity, action, request);
+  if (admitted === "again") return "again";
+  try {
+    return await change(parts, entity, action, request, admitted);
+  } catch (error) {
+    // What would be refused now may have been done by an earlier request with the same key.
+    const replayed = await replayOf(parts, action, request, error);
+    if (replayed === null) throw error;
+    return replayed;
+  }
+}
+
+async function admit(
+  parts: CommandsParts,
+  entity: EntityPlan,
+  action: ActionPlan,
+  request: CommandRequest,
+): Promise<Admitted | "again"> {
   const { who } = request;
   if (who === null && !visitorsMay(action.by, entity)) throw new Refusal("unauthenticated");
   const known = new KnownRecords(parts.records, who);
-  const creates = action.kind === "create";
   const [actor, target] = await Promise.all([
     actorOf(parts.plan, known, who),
-    creates || request.id === null ? null : known.load(entity.name, request.id),
+    action.kind === "create" || request.id === null ? null : known.load(entity.name, request.id),
   ]);
-
   let state: JsonObject | null = null;
-  if (!creates) {
-    if (target === null || target.outcome === "missing" || !("record" in target)) throw new Refusal("not_found");
+  let isGone = false;
+  if (action.kind !== "create") {
+    if (target === null || !("record" in target)) throw new Refusal("not_found");
     if (target.outcome === "hidden" || target.outcome === "hidden_gone") throw new Refusal("not_found");
-    if (target.outcome === "visible_gone" && action.kind !== "delete") return gone(parts, entity, request);
+    isGone = target.outcome === "visible_gone";
+    if (isGone && action.kind !== "delete") return gone(parts, entity, request);
     state = target.record;
     await loadReferences(known, entity, action, state);
   }
   const verdict = permits(action.by, actor, entity, state, known.visible);
   if (verdict === "no") throw new Refusal(who === null ? "unauthenticated" : "forbidden");
+  return { known, actor, state, isGone };
+}
 
+async function change(
+  parts: CommandsParts,
+  entity: EntityPlan,
+  action: ActionPlan,
+  request: CommandRequest,
+  { known, actor, state, isGone }: Admitted,
+): Promise<CommandReply | "again"> {
+  const creates = action.kind === "create";
   const input = checkInput(entity, action, request.input, state, request.partial);
   const faults = [...input.faults];
   if (faults.length === 0) faults.push(...(await referenceFaults(known, action, input.value)));
   if (faults.length === 0) faults.push(...(await passwordFaults(parts, entity, action, request, input.value)));
   if (faults.length > 0) throw Refusal.invalid(faults);
-  if (target?.outcome === "visible_gone") return deleted(state, "");
+  if (isGone) return deleted(state, "");
 
-  const decision = await decideChanges(parts, entity, action, {
-    known,
-    actor,
-    state,
-    input: input.value,
-    decided: request.decided ?? {},
-  });
-  if (actor.type !== "system") await demandRights(known, entity, action, actor, { ...state, ...decision.set });
+  const id = creates ? (request.id ?? (entity.id === "uuid" ? parts.newId() : null)) : request.id;
+  const situation = { known, actor, state, input: input.value, decided: request.decided ?? {}, id };
+  const decision = await decideChanges(parts, entity, action, situation);
+  const set = "declined" in decision ? input.value : decision.set;
+  if (actor.type !== "system") await demandRights(known, entity, action, actor, { ...state, ...set });
   checkVersion(entity, action, request, state);
+  if ("declined" in decision) throw new Refusal(decision.declined);
   if (decision.to !== null && state !== null) checkTransition(entity, action, actor, state, decision.to, known);
-  if (state !== null && action.kind !== "move" && action.kind !== "delete" && isSame(state, decision)) {
-    return unchanged(parts, entity, request);
-  }
+  const same = state !== null && action.kind !== "move" && action.kind !== "delete" && isSame(state, decision);
+  if (same && request.idempotency === null) return unchanged(parts, entity, request);
 
+  const event = parts.newId();
   const written = await parts.records.write(entity.name, {
-    actor: who,
+    event,
+    actor: request.who,
     action: action.name,
-    id: creates ? (request.id ?? (entity.id === "uuid" ? parts.newId() : null)) : request.id,
+    id,
     version: state === null ? null : Number(state.version),
     to: decision.to,
     type: decision.event,
     set: decision.set,
     secrets: decision.secrets,
     request: request.requestId,
+    ...request.idempotency,
+    ...(same ? { keep: true } : {}),
+    ...(await decideEffects(parts, known, request, event, decision.effects)),
   });
   switch (written.outcome) {
     case "done":
-      return action.kind === "delete"
-        ? deleted(state, written.body)
-        : {
-            outcome: creates ? "created" : "changed",
-            id: idOf(written.body),
-            version: written.version,
-            body: written.body,
-          };
+      return action.kind === "delete" ? deleted(state, written.body) : replyOf(action, written);
     case "unchanged":
       return deleted(state, "");
     case "stale":
@@ -117,6 +152,30 @@ async function tryOnce(
     default:
       throw refusalOf(written, entity, parts.observe);
   }
+}
+
+const replyOf = (
+  action: ActionPlan,
+  { version, body, replayed }: Extract<Written, { outcome: "done" }>,
+): CommandReply => ({
+  outcome: action.kind === "create" ? "created" : "changed",
+  id: idOf(body),
+  version,
+  body,
+  replayed,
+});
+
+/** The stored reply to a request that is refused now; null when there is none or the refusal is not the caller's. */
+async function replayOf(
+  { records }: CommandsParts,
+  action: ActionPlan,
+  { idempotency }: CommandRequest,
+  error: unknown,
+): Promise<CommandReply | null> {
+  if (idempotency === null || !(error instanceof Refusal) || problems[error.code].status >= 500) return null;
+  const remembered = await records.replay(idempotency.key, idempotency.fingerprint);
+  if (remembered?.outcome === "mismatch") throw new Refusal("idempotency_mismatch");
+  return remembered === null ? null : replyOf(action, remembered);
 }
 
 /** Who acts, with the roles that the actors' own records give now. */
@@ -151,7 +210,10 @@ async function referenceFaults(known: KnownRecords, action: ActionPlan, value: J
   const referred = referredBy(action.input, value);
   const found = await Promise.all(referred.map(({ entity, id }) => known.load(entity, id)));
   return referred
-    .filter((_, index) => found[index]?.outcome !== "visible")
+    .filter(({ mayBeUnseen }, index) => {
+      const outcome = found[index]?.outcome;
+      return outcome !== "visible" && !(mayBeUnseen && outcome === "hidden");
+    })
     .map(({ pointer }) => ({ pointer, code: "not_found" as const }));
 }
 
@@ -231,7 +293,7 @@ async function unchanged(
 ): Promise<CommandReply | "again"> {
   const shown = await parts.records.read(entity.name, request.who, request.id ?? "");
   if (shown.outcome !== "found") return "again";
-  return { outcome: "unchanged", id: request.id ?? "", version: shown.version, body: shown.body };
+  return { outcome: "changed", id: request.id ?? "", version: shown.version, body: shown.body, replayed: false };
 }
 
 async function gone(parts: CommandsParts, entity: EntityPlan, request: CommandRequest): Promise<"again"> {
@@ -245,6 +307,7 @@ const deleted = (state: JsonObject | null, body: string): CommandReply => ({
   id: String(state?.id ?? ""),
   version: Number(state?.version ?? 0),
   body,
+  replayed: false,
 });
 
 /** Bodies start with the id: `{"id":"…"` or `{"id":7`. */

@@ -2,7 +2,7 @@ import { checkDecision } from "../domain/check-decision.ts";
 import type { Fault } from "../kernel/fault.ts";
 import type { Json, JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Actor, Asking, Deciding } from "../plan/behaviour.ts";
+import type { Actor, Asking, ConflictCode, Deciding, Effect, Refused } from "../plan/behaviour.ts";
 import type { ActionPlan, EntityPlan } from "../plan/plan.ts";
 import type { CommandsParts } from "./command.ts";
 import type { KnownRecords } from "./known-records.ts";
@@ -13,6 +13,13 @@ export interface Decision {
   readonly set: JsonObject;
   readonly secrets: JsonObject;
   readonly to: string | null;
+  /** Actions on other records that belong to it. */
+  readonly effects: readonly Effect[];
+}
+
+/** `decide` found that it cannot be done now. */
+export interface Declined {
+  readonly declined: ConflictCode;
 }
 
 interface Situation {
@@ -21,9 +28,12 @@ interface Situation {
   readonly state: JsonObject | null;
   readonly input: JsonObject;
   readonly decided: JsonObject;
+  /** The id of the record, a new one's too; null where the database gives it. */
+  readonly id: string | null;
 }
 
-const refuse = (...faults: readonly Fault[]) => ({ refused: faults });
+const refuse = (...faults: readonly Fault[]): Refused => ({ refused: faults });
+const conflict = (code: ConflictCode): Refused => ({ refused: code });
 
 /**
  * Reads what the action needs, asks its pure functions, and puts the new values together.
@@ -33,17 +43,20 @@ export async function decideChanges(
   { behaviours, clock, passwords }: CommandsParts,
   entity: EntityPlan,
   action: ActionPlan,
-  { known, actor, state, input, decided }: Situation,
-): Promise<Decision> {
+  { known, actor, state, input, decided, id }: Situation,
+): Promise<Decision | Declined> {
   const behaviour = behaviours.get(`${entity.name}.${action.name}`);
   const asked: Asking = { input, actor, now: clock.now(), state };
   const wanted = Object.entries(behaviour?.needs?.(asked) ?? {});
   const needs = Object.fromEntries(
     await Promise.all(wanted.map(async ([name, need]) => [name, await known.need(need)] as const)),
   );
-  const deciding: Deciding = { ...asked, needs, refuse };
+  const deciding: Deciding = { ...asked, needs, refuse, conflict };
   const outcome = behaviour?.decide?.(deciding) ?? {};
-  if (isRefused(outcome)) throw Refusal.invalid(outcome.refused);
+  if (isRefused(outcome)) {
+    if (typeof outcome.refused !== "string") throw Refusal.invalid(outcome.refused);
+    return { declined: outcome.refused };
+  }
 
   const values = { ...(action.kind === "create" ? defaults(entity, actor) : {}), ...input, ...outcome, ...decided };
   const set: Record<string, Json> = {};
@@ -57,12 +70,13 @@ export async function decideChanges(
   const faults = checkDecision(entity, set, action.kind === "create");
   if (faults.length > 0) throw Refusal.invalid(faults);
   const to = action.kind === "move" ? targetOf(action, behaviour?.to?.(deciding), deciding) : null;
-  return { event: eventOf(action, to), set, secrets, to };
+  const record = { ...state, ...set, id };
+  const effects = behaviour?.effects?.({ input, actor, needs, record }) ?? [];
+  return { event: eventOf(action, to), set, secrets, to, effects };
 }
 
-const isRefused = (
-  outcome: JsonObject | { readonly refused: readonly Fault[] },
-): outcome is { readonly refused: readonly Fault[] } => Array.isArray(outcome.refused);
+/** A decision has the names of fields, and none of them is `refused` (see plan/verifiers/names.ts). */
+const isRefused = (outcome: JsonObject | Refused): outcome is Refused => "refused" in outcome;
 
 /** What a new record holds where neither the client nor `decide` says anything. */
 const defaults = (entity: EntityPlan, actor: Actor): JsonObject =>

@@ -14,6 +14,7 @@ export async function sow(plan: Plan, commands: CommandsService, steps: readonly
       partial: kind === "update",
       expected: kind === "update" ? "any" : null,
       requestId: null,
+      idempotency: null,
       decided,
     });
   }

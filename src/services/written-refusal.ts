@@ -33,6 +33,10 @@ export function refusalOf(
     case "unauthenticated":
     case "conflict":
       return new Refusal(written.outcome);
+    case "in_flight":
+      return new Refusal("idempotency_in_flight", { retryAfter: 1 });
+    case "mismatch":
+      return new Refusal("idempotency_mismatch");
     case "stale":
     case "unchanged":
       return new Refusal("conflict");

@@ -237,77 +237,162 @@ begin
 end
 $$;
 
--- Does one command on drinks: 'done <version> <json>', or the refusal.
-create or replace function app.apply_drinks(command jsonb) returns text
+-- Makes records of drinks for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_drinks(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
-  act text := command->>'action';
-  given jsonb := command->'set';
-  at timestamptz := gesta.now();
-  old app.drinks;
-  new app.drinks;
+  blank app.drinks;
+  made app.drinks[];
 begin
-  if not gesta.enter(command->>'actor') then return 'unauthenticated'; end if;
-  perform set_config('gesta.action', 'drinks.' || act, true);
-  if (given - case act
-    when 'create' then array['name', 'price']
-    when 'update' then array['name', 'price']
-    when 'delete' then array[]::text[]
-  end) is distinct from '{}' then return 'forbidden'; end if;
-
-  if act in ('create') then
-    new := jsonb_populate_record(null::app.drinks, given);
-    new.id := nextval(pg_get_serial_sequence('app.drinks', 'id'));
-    new.version := 1;
-    new.created_at := at;
-    new.updated_at := at;
-    insert into app.drinks values (new.*);
-    perform gesta.append(gesta.serial_stream('drinks', new.id), 1, 'drinks', given, command, at);
-    return concat('done 1 ', app.shown_drinks(new));
-  end if;
-
-  select * into old from app.drinks r where r.id = (command->>'id')::bigint;
-  if not found then return 'not_found'; end if;
-  if old.deleted_at is not null then
-    return case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-  end if;
-  if old.version <> (command->>'version')::integer then return concat('stale ', old.version); end if;
-
-  at := greatest(at, old.updated_at);
-  new := jsonb_populate_record(old, given);
-  new.version := old.version + 1;
-  new.updated_at := at;
-
-  if act in ('delete') then
-    new.deleted_at := at;
-    given := jsonb_build_object('deleted_at', gesta.instant(at));
-  end if;
-  update app.drinks set
-    (name, price, version, updated_at, deleted_at)
-    = (new.name, new.price, new.version, new.updated_at, new.deleted_at)
-    where drinks.id = old.id;
-  if not found then return 'forbidden'; end if;
-  perform gesta.append(gesta.serial_stream('drinks', new.id), new.version, 'drinks', given, command, at);
-  return concat('done ', new.version, ' ', app.shown_drinks(new));
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'create' then array['name', 'price']
+      end) <> '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', nextval('app.drinks_id_seq'))) from unnest(commands) c
+  );
+  insert into app.drinks select * from unnest(made);
+  perform gesta.append('drinks', array(
+    select row(gesta.serial_stream('drinks', (q.m).id), 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_drinks(m)) from unnest(made) m);
 end
 $$;
 
--- Does a batch of commands on drinks: one answer for each, in order.
-create or replace function app.write_drinks(commands jsonb) returns setof text
+-- Changes records of drinks by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_drinks(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  old app.drinks;
+  new app.drinks;
+  data jsonb;
+  answers text[];
+  changed app.drinks[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from app.drinks r where r.id = (q.c->>'id')::bigint offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    data := change.c->'set';
+    if (data - case act
+        when 'update' then array['name', 'price']
+        when 'delete' then array[]::text[]
+      end) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif old.deleted_at is not null then
+      answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (change.c->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) c where c.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif change.c ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_drinks(old));
+    else
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+      if act in ('delete') then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      changed := changed || new;
+      facts := facts || row(gesta.serial_stream('drinks', new.id), new.version, new.updated_at, data, change.c)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_drinks(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update app.drinks r set (name, price, version, updated_at, deleted_at)
+      = (c.name, c.price, c.version, c.updated_at, c.deleted_at)
+      from unnest(changed) c
+      where r.id = c.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+    perform gesta.append('drinks', facts);
+  end if;
+  return answers;
+end
+$$;
+
+-- Does commands on drinks, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_drinks(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'drinks.' || work.act, true);
+      done := case when work.act in ('create') then app.create_drinks(work.commands) else app.change_drinks(work.act, work.commands) end;
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on drinks with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+create or replace function app.write_drinks(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  command jsonb;
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(commands);
-  for command in select c from jsonb_array_elements(commands) c loop
-    begin
-      return next app.apply_drinks(command);
-    exception when others then
-      get stacked diagnostics broken = constraint_name;
-      return next gesta.refusal(sqlstate, broken, sqlerrm);
-    end;
-  end loop;
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := app.apply_drinks(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('drinks', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_drinks(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('drinks', fresh[n:n], answers[n:n]);
+      exception when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
 end
 $$;
 
@@ -445,90 +530,178 @@ begin
 end
 $$;
 
--- Does one command on users: 'done <version> <json>', or the refusal.
-create or replace function app.apply_users(command jsonb) returns text
+-- Makes records of users for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_users(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
-  act text := command->>'action';
-  given jsonb := command->'set';
-  at timestamptz := gesta.now();
-  old app.users;
-  new app.users;
+  blank app.users;
+  made app.users[];
 begin
-  if not gesta.enter(command->>'actor') then return 'unauthenticated'; end if;
-  perform set_config('gesta.action', 'users.' || act, true);
-  if (given - case act
-    when 'register' then array['name', 'email', 'password', 'avatar', 'role']
-    when 'name' then array['name']
-    when 'email' then array['email']
-    when 'avatar' then array['avatar']
-    when 'password' then array['password']
-    when 'deactivate' then array[]::text[]
-  end) is distinct from '{}' then return 'forbidden'; end if;
-
-  if act in ('register') then
-    new := jsonb_populate_record(null::app.users, given);
-    new.id := (command->>'id')::uuid;
-    new.status := 'active';
-    new.version := 1;
-    new.created_at := at;
-    new.updated_at := at;
-    insert into app.users values (new.*);
-    perform gesta.keep_secrets(new.id, command->'secrets');
-    perform gesta.append(new.id, 1, 'users', given || jsonb_build_object('status', new.status), command, at);
-    return concat('done 1 ', app.shown_users(new));
-  end if;
-
-  select * into old from app.users r where r.id = (command->>'id')::uuid;
-  if not found then return 'not_found'; end if;
-  if old.deleted_at is not null then
-    return case when false then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-  end if;
-  if old.version <> (command->>'version')::integer then return concat('stale ', old.version); end if;
-
-  at := greatest(at, old.updated_at);
-  new := jsonb_populate_record(old, given);
-  new.version := old.version + 1;
-  new.updated_at := at;
-  if act in ('deactivate') then
-    new.status := command->>'to';
-    if not exists (
-      select from gesta.workflow w
-        where w.entity = 'users' and w.action = act and w.from_state = old.status and w.to_state = new.status
-    ) then return concat('transition_not_allowed ', old.status); end if;
-    given := given || jsonb_build_object('status', new.status);
-  end if;
-  if false then
-    new.deleted_at := at;
-    given := jsonb_build_object('deleted_at', gesta.instant(at));
-  end if;
-  update app.users set
-    (status, name, email, avatar, role, version, updated_at, deleted_at)
-    = (new.status, new.name, new.email, new.avatar, new.role, new.version, new.updated_at, new.deleted_at)
-    where users.id = old.id;
-  if not found then return 'forbidden'; end if;
-  perform gesta.keep_secrets(new.id, command->'secrets');
-  perform gesta.append(new.id, new.version, 'users', given, command, at);
-  return concat('done ', new.version, ' ', app.shown_users(new));
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'register' then array['name', 'email', 'password', 'avatar', 'role']
+      end) <> '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.status := 'active';
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
+  );
+  insert into app.users select * from unnest(made);
+  perform gesta.keep_secrets((q.m).id, q.c->'secrets') from (select unnest(made) as m, unnest(commands) as c) q;
+  perform gesta.append('users', array(
+    select row((q.m).id, 1, (q.m).created_at, q.c->'set' || jsonb_build_object('status', (q.m).status), q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_users(m)) from unnest(made) m);
 end
 $$;
 
--- Does a batch of commands on users: one answer for each, in order.
-create or replace function app.write_users(commands jsonb) returns setof text
+-- Changes records of users by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_users(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  old app.users;
+  new app.users;
+  data jsonb;
+  answers text[];
+  changed app.users[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from app.users r where r.id = (q.c->>'id')::uuid offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    data := change.c->'set';
+    if (data - case act
+        when 'name' then array['name']
+        when 'email' then array['email']
+        when 'avatar' then array['avatar']
+        when 'password' then array['password']
+        when 'deactivate' then array[]::text[]
+      end) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif old.deleted_at is not null then
+      answers[change.place] := case when false then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (change.c->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) c where c.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif change.c ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_users(old));
+    elsif act in ('deactivate') and not exists (
+      select from gesta.workflow w
+        where w.entity = 'users' and w.action = act and w.from_state = old.status and w.to_state = change.c->>'to'
+    ) then
+      answers[change.place] := concat('transition_not_allowed ', old.status);
+    else
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+      if act in ('deactivate') then
+        new.status := change.c->>'to';
+        data := data || jsonb_build_object('status', new.status);
+      end if;
+      if false then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      changed := changed || new;
+      facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_users(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update app.users r set (status, name, email, avatar, role, version, updated_at, deleted_at)
+      = (c.status, c.name, c.email, c.avatar, c.role, c.version, c.updated_at, c.deleted_at)
+      from unnest(changed) c
+      where r.id = c.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+    perform gesta.keep_secrets((c->>'id')::uuid, c->'secrets')
+      from unnest(commands, answers) q (c, answer) where answer like 'done %';
+    perform gesta.append('users', facts);
+  end if;
+  return answers;
+end
+$$;
+
+-- Does commands on users, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_users(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'users.' || work.act, true);
+      done := case when work.act in ('register') then app.create_users(work.commands) else app.change_users(work.act, work.commands) end;
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on users with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+create or replace function app.write_users(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  command jsonb;
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(commands);
-  for command in select c from jsonb_array_elements(commands) c loop
-    begin
-      return next app.apply_users(command);
-    exception when others then
-      get stacked diagnostics broken = constraint_name;
-      return next gesta.refusal(sqlstate, broken, sqlerrm);
-    end;
-  end loop;
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := app.apply_users(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('users', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_users(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('users', fresh[n:n], answers[n:n]);
+      exception when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
 end
 $$;
 
@@ -661,87 +834,174 @@ begin
 end
 $$;
 
--- Does one command on restaurants: 'done <version> <json>', or the refusal.
-create or replace function app.apply_restaurants(command jsonb) returns text
+-- Makes records of restaurants for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_restaurants(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
-  act text := command->>'action';
-  given jsonb := command->'set';
-  at timestamptz := gesta.now();
-  old app.restaurants;
-  new app.restaurants;
+  blank app.restaurants;
+  made app.restaurants[];
 begin
-  if not gesta.enter(command->>'actor') then return 'unauthenticated'; end if;
-  perform set_config('gesta.action', 'restaurants.' || act, true);
-  if (given - case act
-    when 'create' then array['name', 'city', 'staff_ids']
-    when 'update' then array['name', 'city', 'staff_ids']
-    when 'open' then array[]::text[]
-    when 'close' then array[]::text[]
-    when 'delete' then array[]::text[]
-  end) is distinct from '{}' then return 'forbidden'; end if;
-
-  if act in ('create') then
-    new := jsonb_populate_record(null::app.restaurants, given);
-    new.id := (command->>'id')::uuid;
-    new.status := 'closed';
-    new.version := 1;
-    new.created_at := at;
-    new.updated_at := at;
-    insert into app.restaurants values (new.*);
-    perform gesta.append(new.id, 1, 'restaurants', given || jsonb_build_object('status', new.status), command, at);
-    return concat('done 1 ', app.shown_restaurants(new));
-  end if;
-
-  select * into old from app.restaurants r where r.id = (command->>'id')::uuid;
-  if not found then return 'not_found'; end if;
-  if old.deleted_at is not null then
-    return case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-  end if;
-  if old.version <> (command->>'version')::integer then return concat('stale ', old.version); end if;
-
-  at := greatest(at, old.updated_at);
-  new := jsonb_populate_record(old, given);
-  new.version := old.version + 1;
-  new.updated_at := at;
-  if act in ('open', 'close') then
-    new.status := command->>'to';
-    if not exists (
-      select from gesta.workflow w
-        where w.entity = 'restaurants' and w.action = act and w.from_state = old.status and w.to_state = new.status
-    ) then return concat('transition_not_allowed ', old.status); end if;
-    given := given || jsonb_build_object('status', new.status);
-  end if;
-  if act in ('delete') then
-    new.deleted_at := at;
-    given := jsonb_build_object('deleted_at', gesta.instant(at));
-  end if;
-  update app.restaurants set
-    (status, name, city, staff_ids, version, updated_at, deleted_at)
-    = (new.status, new.name, new.city, new.staff_ids, new.version, new.updated_at, new.deleted_at)
-    where restaurants.id = old.id;
-  if not found then return 'forbidden'; end if;
-  perform gesta.append(new.id, new.version, 'restaurants', given, command, at);
-  return concat('done ', new.version, ' ', app.shown_restaurants(new));
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'create' then array['name', 'city', 'staff_ids']
+      end) <> '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.status := 'closed';
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
+  );
+  insert into app.restaurants select * from unnest(made);
+  perform gesta.append('restaurants', array(
+    select row((q.m).id, 1, (q.m).created_at, q.c->'set' || jsonb_build_object('status', (q.m).status), q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_restaurants(m)) from unnest(made) m);
 end
 $$;
 
--- Does a batch of commands on restaurants: one answer for each, in order.
-create or replace function app.write_restaurants(commands jsonb) returns setof text
+-- Changes records of restaurants by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_restaurants(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  old app.restaurants;
+  new app.restaurants;
+  data jsonb;
+  answers text[];
+  changed app.restaurants[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from app.restaurants r where r.id = (q.c->>'id')::uuid offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    data := change.c->'set';
+    if (data - case act
+        when 'update' then array['name', 'city', 'staff_ids']
+        when 'open' then array[]::text[]
+        when 'close' then array[]::text[]
+        when 'delete' then array[]::text[]
+      end) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif old.deleted_at is not null then
+      answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (change.c->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) c where c.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif change.c ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_restaurants(old));
+    elsif act in ('open', 'close') and not exists (
+      select from gesta.workflow w
+        where w.entity = 'restaurants' and w.action = act and w.from_state = old.status and w.to_state = change.c->>'to'
+    ) then
+      answers[change.place] := concat('transition_not_allowed ', old.status);
+    else
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+      if act in ('open', 'close') then
+        new.status := change.c->>'to';
+        data := data || jsonb_build_object('status', new.status);
+      end if;
+      if act in ('delete') then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      changed := changed || new;
+      facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_restaurants(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update app.restaurants r set (status, name, city, staff_ids, version, updated_at, deleted_at)
+      = (c.status, c.name, c.city, c.staff_ids, c.version, c.updated_at, c.deleted_at)
+      from unnest(changed) c
+      where r.id = c.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+    perform gesta.append('restaurants', facts);
+  end if;
+  return answers;
+end
+$$;
+
+-- Does commands on restaurants, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_restaurants(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'restaurants.' || work.act, true);
+      done := case when work.act in ('create') then app.create_restaurants(work.commands) else app.change_restaurants(work.act, work.commands) end;
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on restaurants with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+create or replace function app.write_restaurants(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  command jsonb;
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(commands);
-  for command in select c from jsonb_array_elements(commands) c loop
-    begin
-      return next app.apply_restaurants(command);
-    exception when others then
-      get stacked diagnostics broken = constraint_name;
-      return next gesta.refusal(sqlstate, broken, sqlerrm);
-    end;
-  end loop;
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := app.apply_restaurants(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('restaurants', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_restaurants(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('restaurants', fresh[n:n], answers[n:n]);
+      exception when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
 end
 $$;
 
@@ -859,77 +1119,162 @@ begin
 end
 $$;
 
--- Does one command on menu_items: 'done <version> <json>', or the refusal.
-create or replace function app.apply_menu_items(command jsonb) returns text
+-- Makes records of menu_items for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_menu_items(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
-  act text := command->>'action';
-  given jsonb := command->'set';
-  at timestamptz := gesta.now();
-  old app.menu_items;
-  new app.menu_items;
+  blank app.menu_items;
+  made app.menu_items[];
 begin
-  if not gesta.enter(command->>'actor') then return 'unauthenticated'; end if;
-  perform set_config('gesta.action', 'menu_items.' || act, true);
-  if (given - case act
-    when 'create' then array['restaurant_id', 'name', 'price', 'available']
-    when 'update' then array['restaurant_id', 'name', 'price', 'available']
-    when 'delete' then array[]::text[]
-  end) is distinct from '{}' then return 'forbidden'; end if;
-
-  if act in ('create') then
-    new := jsonb_populate_record(null::app.menu_items, given);
-    new.id := (command->>'id')::uuid;
-    new.version := 1;
-    new.created_at := at;
-    new.updated_at := at;
-    insert into app.menu_items values (new.*);
-    perform gesta.append(new.id, 1, 'menu_items', given, command, at);
-    return concat('done 1 ', app.shown_menu_items(new));
-  end if;
-
-  select * into old from app.menu_items r where r.id = (command->>'id')::uuid;
-  if not found then return 'not_found'; end if;
-  if old.deleted_at is not null then
-    return case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-  end if;
-  if old.version <> (command->>'version')::integer then return concat('stale ', old.version); end if;
-
-  at := greatest(at, old.updated_at);
-  new := jsonb_populate_record(old, given);
-  new.version := old.version + 1;
-  new.updated_at := at;
-
-  if act in ('delete') then
-    new.deleted_at := at;
-    given := jsonb_build_object('deleted_at', gesta.instant(at));
-  end if;
-  update app.menu_items set
-    (restaurant_id, name, price, available, version, updated_at, deleted_at)
-    = (new.restaurant_id, new.name, new.price, new.available, new.version, new.updated_at, new.deleted_at)
-    where menu_items.id = old.id;
-  if not found then return 'forbidden'; end if;
-  perform gesta.append(new.id, new.version, 'menu_items', given, command, at);
-  return concat('done ', new.version, ' ', app.shown_menu_items(new));
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'create' then array['restaurant_id', 'name', 'price', 'available']
+      end) <> '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
+  );
+  insert into app.menu_items select * from unnest(made);
+  perform gesta.append('menu_items', array(
+    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_menu_items(m)) from unnest(made) m);
 end
 $$;
 
--- Does a batch of commands on menu_items: one answer for each, in order.
-create or replace function app.write_menu_items(commands jsonb) returns setof text
+-- Changes records of menu_items by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_menu_items(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  old app.menu_items;
+  new app.menu_items;
+  data jsonb;
+  answers text[];
+  changed app.menu_items[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from app.menu_items r where r.id = (q.c->>'id')::uuid offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    data := change.c->'set';
+    if (data - case act
+        when 'update' then array['restaurant_id', 'name', 'price', 'available']
+        when 'delete' then array[]::text[]
+      end) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif old.deleted_at is not null then
+      answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (change.c->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) c where c.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif change.c ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_menu_items(old));
+    else
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+      if act in ('delete') then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      changed := changed || new;
+      facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_menu_items(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update app.menu_items r set (restaurant_id, name, price, available, version, updated_at, deleted_at)
+      = (c.restaurant_id, c.name, c.price, c.available, c.version, c.updated_at, c.deleted_at)
+      from unnest(changed) c
+      where r.id = c.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+    perform gesta.append('menu_items', facts);
+  end if;
+  return answers;
+end
+$$;
+
+-- Does commands on menu_items, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_menu_items(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'menu_items.' || work.act, true);
+      done := case when work.act in ('create') then app.create_menu_items(work.commands) else app.change_menu_items(work.act, work.commands) end;
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on menu_items with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+create or replace function app.write_menu_items(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  command jsonb;
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(commands);
-  for command in select c from jsonb_array_elements(commands) c loop
-    begin
-      return next app.apply_menu_items(command);
-    exception when others then
-      get stacked diagnostics broken = constraint_name;
-      return next gesta.refusal(sqlstate, broken, sqlerrm);
-    end;
-  end loop;
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := app.apply_menu_items(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('menu_items', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_menu_items(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('menu_items', fresh[n:n], answers[n:n]);
+      exception when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
 end
 $$;
 
@@ -1067,77 +1412,162 @@ begin
 end
 $$;
 
--- Does one command on promotions: 'done <version> <json>', or the refusal.
-create or replace function app.apply_promotions(command jsonb) returns text
+-- Makes records of promotions for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_promotions(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
-  act text := command->>'action';
-  given jsonb := command->'set';
-  at timestamptz := gesta.now();
-  old app.promotions;
-  new app.promotions;
+  blank app.promotions;
+  made app.promotions[];
 begin
-  if not gesta.enter(command->>'actor') then return 'unauthenticated'; end if;
-  perform set_config('gesta.action', 'promotions.' || act, true);
-  if (given - case act
-    when 'create' then array['code', 'percent', 'starts_at', 'ends_at', 'active']
-    when 'update' then array['code', 'percent', 'starts_at', 'ends_at', 'active']
-    when 'delete' then array[]::text[]
-  end) is distinct from '{}' then return 'forbidden'; end if;
-
-  if act in ('create') then
-    new := jsonb_populate_record(null::app.promotions, given);
-    new.id := (command->>'id')::uuid;
-    new.version := 1;
-    new.created_at := at;
-    new.updated_at := at;
-    insert into app.promotions values (new.*);
-    perform gesta.append(new.id, 1, 'promotions', given, command, at);
-    return concat('done 1 ', app.shown_promotions(new));
-  end if;
-
-  select * into old from app.promotions r where r.id = (command->>'id')::uuid;
-  if not found then return 'not_found'; end if;
-  if old.deleted_at is not null then
-    return case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-  end if;
-  if old.version <> (command->>'version')::integer then return concat('stale ', old.version); end if;
-
-  at := greatest(at, old.updated_at);
-  new := jsonb_populate_record(old, given);
-  new.version := old.version + 1;
-  new.updated_at := at;
-
-  if act in ('delete') then
-    new.deleted_at := at;
-    given := jsonb_build_object('deleted_at', gesta.instant(at));
-  end if;
-  update app.promotions set
-    (code, percent, starts_at, ends_at, active, version, updated_at, deleted_at)
-    = (new.code, new.percent, new.starts_at, new.ends_at, new.active, new.version, new.updated_at, new.deleted_at)
-    where promotions.id = old.id;
-  if not found then return 'forbidden'; end if;
-  perform gesta.append(new.id, new.version, 'promotions', given, command, at);
-  return concat('done ', new.version, ' ', app.shown_promotions(new));
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'create' then array['code', 'percent', 'starts_at', 'ends_at', 'active']
+      end) <> '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
+  );
+  insert into app.promotions select * from unnest(made);
+  perform gesta.append('promotions', array(
+    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_promotions(m)) from unnest(made) m);
 end
 $$;
 
--- Does a batch of commands on promotions: one answer for each, in order.
-create or replace function app.write_promotions(commands jsonb) returns setof text
+-- Changes records of promotions by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_promotions(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  old app.promotions;
+  new app.promotions;
+  data jsonb;
+  answers text[];
+  changed app.promotions[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from app.promotions r where r.id = (q.c->>'id')::uuid offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    data := change.c->'set';
+    if (data - case act
+        when 'update' then array['code', 'percent', 'starts_at', 'ends_at', 'active']
+        when 'delete' then array[]::text[]
+      end) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif old.deleted_at is not null then
+      answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (change.c->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) c where c.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif change.c ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_promotions(old));
+    else
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+      if act in ('delete') then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      changed := changed || new;
+      facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_promotions(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update app.promotions r set (code, percent, starts_at, ends_at, active, version, updated_at, deleted_at)
+      = (c.code, c.percent, c.starts_at, c.ends_at, c.active, c.version, c.updated_at, c.deleted_at)
+      from unnest(changed) c
+      where r.id = c.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+    perform gesta.append('promotions', facts);
+  end if;
+  return answers;
+end
+$$;
+
+-- Does commands on promotions, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_promotions(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'promotions.' || work.act, true);
+      done := case when work.act in ('create') then app.create_promotions(work.commands) else app.change_promotions(work.act, work.commands) end;
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on promotions with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+create or replace function app.write_promotions(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  command jsonb;
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(commands);
-  for command in select c from jsonb_array_elements(commands) c loop
-    begin
-      return next app.apply_promotions(command);
-    exception when others then
-      get stacked diagnostics broken = constraint_name;
-      return next gesta.refusal(sqlstate, broken, sqlerrm);
-    end;
-  end loop;
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := app.apply_promotions(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('promotions', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_promotions(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('promotions', fresh[n:n], answers[n:n]);
+      exception when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
 end
 $$;
 
@@ -1263,86 +1693,204 @@ begin
 end
 $$;
 
--- Does one command on orders: 'done <version> <json>', or the refusal.
-create or replace function app.apply_orders(command jsonb) returns text
+-- Makes records of orders for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_orders(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
-  act text := command->>'action';
-  given jsonb := command->'set';
-  at timestamptz := gesta.now();
-  old app.orders;
-  new app.orders;
+  blank app.orders;
+  made app.orders[];
 begin
-  if not gesta.enter(command->>'actor') then return 'unauthenticated'; end if;
-  perform set_config('gesta.action', 'orders.' || act, true);
-  if (given - case act
-    when 'place' then array['restaurant_id', 'items', 'promotion_code', 'user_id', 'total_price', 'final_price', 'reason']
-    when 'confirm_payment' then array[]::text[]
-    when 'cancel' then array['reason']
-    when 'status' then array[]::text[]
-    when 'delete' then array[]::text[]
-  end) is distinct from '{}' then return 'forbidden'; end if;
-
-  if act in ('place') then
-    new := jsonb_populate_record(null::app.orders, given);
-    new.id := (command->>'id')::uuid;
-    new.status := 'pending_payment';
-    new.version := 1;
-    new.created_at := at;
-    new.updated_at := at;
-    insert into app.orders values (new.*);
-    perform gesta.append(new.id, 1, 'orders', given || jsonb_build_object('status', new.status), command, at);
-    return concat('done 1 ', app.shown_orders(new));
-  end if;
-
-  select * into old from app.orders r where r.id = (command->>'id')::uuid;
-  if not found then return 'not_found'; end if;
-  if old.deleted_at is not null then
-    return case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-  end if;
-  if old.version <> (command->>'version')::integer then return concat('stale ', old.version); end if;
-
-  at := greatest(at, old.updated_at);
-  new := jsonb_populate_record(old, given);
-  new.version := old.version + 1;
-  new.updated_at := at;
-  if act in ('confirm_payment', 'cancel', 'status') then
-    new.status := command->>'to';
-    if not exists (
-      select from gesta.workflow w
-        where w.entity = 'orders' and w.action = act and w.from_state = old.status and w.to_state = new.status
-    ) then return concat('transition_not_allowed ', old.status); end if;
-    given := given || jsonb_build_object('status', new.status);
-  end if;
-  if act in ('delete') then
-    new.deleted_at := at;
-    given := jsonb_build_object('deleted_at', gesta.instant(at));
-  end if;
-  update app.orders set
-    (status, restaurant_id, items, promotion_code, user_id, total_price, final_price, reason, version, updated_at, deleted_at)
-    = (new.status, new.restaurant_id, new.items, new.promotion_code, new.user_id, new.total_price, new.final_price, new.reason, new.version, new.updated_at, new.deleted_at)
-    where orders.id = old.id;
-  if not found then return 'forbidden'; end if;
-  perform gesta.append(new.id, new.version, 'orders', given, command, at);
-  return concat('done ', new.version, ' ', app.shown_orders(new));
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'place' then array['restaurant_id', 'items', 'promotion_code', 'user_id', 'total_price', 'final_price', 'reason']
+      end) <> '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.status := 'pending_payment';
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
+  );
+  insert into app.orders select * from unnest(made);
+  perform gesta.append('orders', array(
+    select row((q.m).id, 1, (q.m).created_at, q.c->'set' || jsonb_build_object('status', (q.m).status), q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_orders(m)) from unnest(made) m);
 end
 $$;
 
--- Does a batch of commands on orders: one answer for each, in order.
-create or replace function app.write_orders(commands jsonb) returns setof text
+-- Changes records of orders by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_orders(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  old app.orders;
+  new app.orders;
+  data jsonb;
+  answers text[];
+  changed app.orders[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from app.orders r where r.id = (q.c->>'id')::uuid offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    data := change.c->'set';
+    if (data - case act
+        when 'confirm_payment' then array[]::text[]
+        when 'cancel' then array['reason']
+        when 'status' then array[]::text[]
+        when 'delete' then array[]::text[]
+      end) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif old.deleted_at is not null then
+      answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (change.c->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) c where c.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif change.c ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_orders(old));
+    elsif act in ('confirm_payment', 'cancel', 'status') and not exists (
+      select from gesta.workflow w
+        where w.entity = 'orders' and w.action = act and w.from_state = old.status and w.to_state = change.c->>'to'
+    ) then
+      answers[change.place] := concat('transition_not_allowed ', old.status);
+    else
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+      if act in ('confirm_payment', 'cancel', 'status') then
+        new.status := change.c->>'to';
+        data := data || jsonb_build_object('status', new.status);
+      end if;
+      if act in ('delete') then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      changed := changed || new;
+      facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_orders(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update app.orders r set (status, restaurant_id, items, promotion_code, user_id, total_price, final_price, reason, version, updated_at, deleted_at)
+      = (c.status, c.restaurant_id, c.items, c.promotion_code, c.user_id, c.total_price, c.final_price, c.reason, c.version, c.updated_at, c.deleted_at)
+      from unnest(changed) c
+      where r.id = c.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+    perform gesta.append('orders', facts);
+  end if;
+  return answers;
+end
+$$;
+
+-- Does commands on orders, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_orders(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'orders.' || work.act, true);
+      done := case when work.act in ('place') then app.create_orders(work.commands) else app.change_orders(work.act, work.commands) end;
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on orders with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+create or replace function app.write_orders(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  command jsonb;
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(commands);
-  for command in select c from jsonb_array_elements(commands) c loop
-    begin
-      return next app.apply_orders(command);
-    exception when others then
-      get stacked diagnostics broken = constraint_name;
-      return next gesta.refusal(sqlstate, broken, sqlerrm);
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := app.apply_orders(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('orders', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_orders(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('orders', fresh[n:n], answers[n:n]);
+      exception when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
+end
+$$;
+
+-- Does the effects of commands that were done. One that fails takes its command along.
+create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
+language plpgsql as $$
+declare
+  work record;
+  done text[];
+  failed text;
+begin
+  for work in
+    select e->>'entity' as entity, array_agg(e order by q.place, place) as effects
+      from unnest(commands, answers) with ordinality q (c, answer, place),
+           jsonb_array_elements(c->'effects') with ordinality effects (e, nth)
+      where answer like 'done %' and c ? 'effects'
+      group by 1
+  loop
+    done := case work.entity
+      when 'drinks' then app.apply_drinks(work.effects)
+      when 'users' then app.apply_users(work.effects)
+      when 'restaurants' then app.apply_restaurants(work.effects)
+      when 'menu_items' then app.apply_menu_items(work.effects)
+      when 'promotions' then app.apply_promotions(work.effects)
+      when 'orders' then app.apply_orders(work.effects)
     end;
+    failed := (select answer from unnest(done) answer where answer not like 'done %' limit 1);
+    if failed is not null then
+      raise exception using errcode = case when failed like 'stale %' then 'serialization_failure' else 'GE001' end, message = failed;
+    end if;
   end loop;
 end
 $$;

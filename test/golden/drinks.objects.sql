@@ -143,76 +143,187 @@ begin
 end
 $$;
 
--- Does one command on drinks: 'done <version> <json>', or the refusal.
-create or replace function app.apply_drinks(command jsonb) returns text
+-- Makes records of drinks for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_drinks(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
-  act text := command->>'action';
-  given jsonb := command->'set';
-  at timestamptz := gesta.now();
-  old app.drinks;
-  new app.drinks;
+  blank app.drinks;
+  made app.drinks[];
 begin
-  if not gesta.enter(command->>'actor') then return 'unauthenticated'; end if;
-  perform set_config('gesta.action', 'drinks.' || act, true);
-  if (given - case act
-    when 'create' then array['name', 'price']
-    when 'update' then array['name', 'price']
-    when 'delete' then array[]::text[]
-  end) is distinct from '{}' then return 'forbidden'; end if;
-
-  if act in ('create') then
-    new := jsonb_populate_record(null::app.drinks, given);
-    new.id := nextval(pg_get_serial_sequence('app.drinks', 'id'));
-    new.version := 1;
-    new.created_at := at;
-    new.updated_at := at;
-    insert into app.drinks values (new.*);
-    perform gesta.append(gesta.serial_stream('drinks', new.id), 1, 'drinks', given, command, at);
-    return concat('done 1 ', app.shown_drinks(new));
-  end if;
-
-  select * into old from app.drinks r where r.id = (command->>'id')::bigint;
-  if not found then return 'not_found'; end if;
-  if old.deleted_at is not null then
-    return case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-  end if;
-  if old.version <> (command->>'version')::integer then return concat('stale ', old.version); end if;
-
-  at := greatest(at, old.updated_at);
-  new := jsonb_populate_record(old, given);
-  new.version := old.version + 1;
-  new.updated_at := at;
-
-  if act in ('delete') then
-    new.deleted_at := at;
-    given := jsonb_build_object('deleted_at', gesta.instant(at));
-  end if;
-  update app.drinks set
-    (name, price, version, updated_at, deleted_at)
-    = (new.name, new.price, new.version, new.updated_at, new.deleted_at)
-    where drinks.id = old.id;
-  if not found then return 'forbidden'; end if;
-  perform gesta.append(gesta.serial_stream('drinks', new.id), new.version, 'drinks', given, command, at);
-  return concat('done ', new.version, ' ', app.shown_drinks(new));
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'create' then array['name', 'price']
+      end) <> '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', nextval('app.drinks_id_seq'))) from unnest(commands) c
+  );
+  insert into app.drinks select * from unnest(made);
+  perform gesta.append('drinks', array(
+    select row(gesta.serial_stream('drinks', (q.m).id), 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_drinks(m)) from unnest(made) m);
 end
 $$;
 
--- Does a batch of commands on drinks: one answer for each, in order.
-create or replace function app.write_drinks(commands jsonb) returns setof text
+-- Changes records of drinks by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_drinks(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  old app.drinks;
+  new app.drinks;
+  data jsonb;
+  answers text[];
+  changed app.drinks[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from app.drinks r where r.id = (q.c->>'id')::bigint offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    data := change.c->'set';
+    if (data - case act
+        when 'update' then array['name', 'price']
+        when 'delete' then array[]::text[]
+      end) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif old.deleted_at is not null then
+      answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (change.c->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) c where c.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif change.c ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_drinks(old));
+    else
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+      if act in ('delete') then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      changed := changed || new;
+      facts := facts || row(gesta.serial_stream('drinks', new.id), new.version, new.updated_at, data, change.c)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_drinks(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update app.drinks r set (name, price, version, updated_at, deleted_at)
+      = (c.name, c.price, c.version, c.updated_at, c.deleted_at)
+      from unnest(changed) c
+      where r.id = c.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+    perform gesta.append('drinks', facts);
+  end if;
+  return answers;
+end
+$$;
+
+-- Does commands on drinks, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_drinks(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'drinks.' || work.act, true);
+      done := case when work.act in ('create') then app.create_drinks(work.commands) else app.change_drinks(work.act, work.commands) end;
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on drinks with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+create or replace function app.write_drinks(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  command jsonb;
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(commands);
-  for command in select c from jsonb_array_elements(commands) c loop
-    begin
-      return next app.apply_drinks(command);
-    exception when others then
-      get stacked diagnostics broken = constraint_name;
-      return next gesta.refusal(sqlstate, broken, sqlerrm);
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := app.apply_drinks(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('drinks', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_drinks(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('drinks', fresh[n:n], answers[n:n]);
+      exception when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
+end
+$$;
+
+-- Does the effects of commands that were done. One that fails takes its command along.
+create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
+language plpgsql as $$
+declare
+  work record;
+  done text[];
+  failed text;
+begin
+  for work in
+    select e->>'entity' as entity, array_agg(e order by q.place, place) as effects
+      from unnest(commands, answers) with ordinality q (c, answer, place),
+           jsonb_array_elements(c->'effects') with ordinality effects (e, nth)
+      where answer like 'done %' and c ? 'effects'
+      group by 1
+  loop
+    done := case work.entity
+      when 'drinks' then app.apply_drinks(work.effects)
     end;
+    failed := (select answer from unnest(done) answer where answer not like 'done %' limit 1);
+    if failed is not null then
+      raise exception using errcode = case when failed like 'stale %' then 'serialization_failure' else 'GE001' end, message = failed;
+    end if;
   end loop;
 end
 $$;

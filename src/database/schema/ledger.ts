@@ -119,56 +119,137 @@ create function gesta.event_hash(
   data jsonb, actor_type text, actor_id text, reason text, request_id text, correlation_id uuid, causation_id uuid,
   at timestamptz
 ) returns bytea language sql stable as $$
-  select sha256(coalesce(previous, '') || convert_to(jsonb_build_array(
+  select sha256(coalesce(previous, '') || convert_to(row(
     stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
     correlation_id, causation_id, gesta.instant(at))::text, 'UTF8'))
 $$;
 
+-- One thing that happened to one record: what the command decided, at its place in the stream.
+create type gesta.fact as (stream_id uuid, version integer, at timestamptz, data jsonb, command jsonb);
+
 -- Streams are locked before the first write of a transaction, in one order for everyone. These locks take no
 -- transaction id: one taken before the wait would sort this command's events ahead of those it waited for.
-create function gesta.lock_streams(commands jsonb) returns void language plpgsql as $$
+create function gesta.lock_streams(commands jsonb[]) returns void language plpgsql as $$
 begin
   perform pg_advisory_xact_lock(hashtextextended(stream, 0))
     from (
-      select distinct c->>'id' as stream
-        from jsonb_array_elements(commands) c
-        where c->>'version' is not null
-        order by 1
+      select c->>'id' as stream from unnest(commands) c where c->>'version' is not null
+      union
+      select e->>'id' from unnest(commands) c, jsonb_array_elements(c->'effects') e where e->>'version' is not null
+      order by 1
     ) streams;
 end
 $$;
 
-create function gesta.append(
-  stream uuid, version integer, entity text, data jsonb, command jsonb, at timestamptz
-) returns void language plpgsql as $$
-declare
-  e gesta.events;
-  previous bytea;
+-- Adds events to their streams, each chained by its hash to the one before. In PL/pgSQL, like all that writes: it keeps
+-- its plans, while a function in SQL is planned at every call.
+create function gesta.append(entity text, facts gesta.fact[]) returns void language plpgsql as $$
 begin
-  if append.version > 1 then
-    select p.hash into previous from gesta.events p where p.stream_id = stream and p.version = append.version - 1;
-  end if;
-  e.id := gen_random_uuid();
-  e.actor_id := nullif(nullif(command->>'actor', ''), 'system');
-  e.actor_type := case when gesta.is_system() then 'system' when e.actor_id is null then 'visitor' else 'user' end;
-  e.reason := data->>'reason';
-  e.correlation_id := coalesce((command->>'correlation')::uuid, e.id);
-  e.hash := gesta.event_hash(previous, stream, append.version, e.id, append.entity, command->>'type', 1::smallint,
-    command->>'action', data, e.actor_type, e.actor_id, e.reason, command->>'request', e.correlation_id,
-    (command->>'causation')::uuid, at);
   insert into gesta.events
     (stream_id, version, id, entity, type, action, data, actor_type, actor_id, reason, request_id, correlation_id,
      causation_id, at, hash)
-    values
-    (stream, append.version, e.id, append.entity, command->>'type', command->>'action', data, e.actor_type, e.actor_id,
-     e.reason, command->>'request', e.correlation_id, (command->>'causation')::uuid, at, e.hash);
+    select e.stream_id, e.version, e.id, append.entity, e.type, e.action, e.data, e.actor_type, e.actor_id, e.reason,
+           e.request_id, e.correlation_id, e.causation_id, e.at,
+           gesta.event_hash(
+             case when e.version > 1 then (
+               select p.hash from gesta.events p where p.stream_id = e.stream_id and p.version = e.version - 1
+             ) end,
+             e.stream_id, e.version, e.id, append.entity, e.type, 1::smallint, e.action, e.data, e.actor_type, e.actor_id,
+             e.reason, e.request_id, e.correlation_id, e.causation_id, e.at)
+      from (
+        select f.stream_id, f.version, f.at, f.data, f.data->>'reason' as reason, f.id, c.type, c.action,
+               c.request as request_id, coalesce(c.correlation, f.id) as correlation_id, c.causation as causation_id,
+               case when c.author in ('visitor', 'system') then c.author else 'user' end as actor_type,
+               case when c.author not in ('visitor', 'system') then c.author end as actor_id
+          from (select f.*, coalesce((f.command->>'event')::uuid, gen_random_uuid()) as id from unnest(facts) f offset 0) f,
+               lateral (
+                 select f.command->>'type' as type, f.command->>'action' as action, f.command->>'request' as request,
+                        (f.command->>'correlation')::uuid as correlation, (f.command->>'causation')::uuid as causation,
+                        coalesce(f.command->>'author', f.command->>'actor', 'visitor') as author
+                 offset 0
+               ) c
+      ) e;
 end
 $$;
 
-create function gesta.keep_secrets(stream uuid, secrets jsonb) returns void language sql as $$
+create function gesta.keep_secrets(stream uuid, secrets jsonb) returns void language plpgsql as $$
+begin
   insert into gesta.secrets (stream_id, field, hash)
     select stream, s.key, s.value from jsonb_each_text(coalesce(secrets, '{}')) s
-    on conflict (stream_id, field) do update set hash = excluded.hash
+    on conflict (stream_id, field) do update set hash = excluded.hash;
+end
+$$;
+
+-- The first answers to commands that carried a key. The scope is made of caller, method, route and key, the fingerprint of
+-- all that was sent. A reply is kept in the transaction that it tells of, and for 72 hours.
+create table gesta.idempotency (
+  scope uuid primary key,
+  fingerprint uuid not null,
+  entity text not null,
+  record_id text not null,
+  reply text not null,
+  at timestamptz not null default clock_timestamp()
+);
+create index idempotency_at on gesta.idempotency using brin (at);
+
+create function gesta.is_remembered(at timestamptz) returns boolean language sql stable as $$
+  select at > statement_timestamp() - interval '72 hours'
+$$;
+
+-- Answers for the commands whose key is known or at work elsewhere; null for those to be done. The lock on a key is
+-- held to the end of the transaction, and the second statement sees what the last holder of a lock stored.
+create function gesta.recall(commands jsonb[]) returns text[] language plpgsql as $$
+declare
+  answers text[];
+begin
+  answers := array(
+    select case when c->>'key' is null then null
+                when row_number() over (partition by c->>'key' order by place) > 1 then 'in_flight'
+                when not pg_try_advisory_xact_lock(hashtextextended(c->>'key', 1)) then 'in_flight' end
+      from unnest(commands) with ordinality q (c, place)
+      order by place
+  );
+  return array(
+    select case when answer is not null or i.scope is null then answer
+                when i.fingerprint = (c->>'fingerprint')::uuid then concat('replayed ', i.reply)
+                else 'mismatch' end
+      from unnest(commands, answers) with ordinality q (c, answer, place)
+      left join gesta.idempotency i on i.scope = (c->>'key')::uuid and gesta.is_remembered(i.at)
+      order by place
+  );
+end
+$$;
+
+-- The stored reply to one key, for a caller who was let in but whose request would now be refused.
+create function gesta.replay(wanted uuid, sent uuid) returns text
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select case when i.fingerprint = sent then concat('replayed ', i.reply) else 'mismatch' end
+    from gesta.idempotency i where i.scope = wanted and gesta.is_remembered(i.at)
+$$;
+
+create function gesta.remember(entity text, commands jsonb[], answers text[]) returns void language plpgsql as $$
+begin
+  insert into gesta.idempotency (scope, fingerprint, entity, record_id, reply)
+    select (c->>'key')::uuid, (c->>'fingerprint')::uuid, remember.entity,
+           coalesce(c->>'id', substring(answer from '"id":(\\d+)')), substr(answer, 6)
+      from unnest(commands, answers) q (c, answer)
+      where c ? 'key' and answer like 'done %'
+  on conflict (scope) do update
+    set fingerprint = excluded.fingerprint, entity = excluded.entity, record_id = excluded.record_id,
+        reply = excluded.reply, at = excluded.at
+    where not gesta.is_remembered(idempotency.at);
+end
+$$;
+
+-- Forgets replies that have had their time, so many at once; tells how many.
+create function gesta.sweep(most integer) returns integer
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  with gone as (
+    delete from gesta.idempotency
+      where ctid = any (array(select ctid from gesta.idempotency where not gesta.is_remembered(at) limit most))
+      returning 1
+  )
+  select count(*)::integer from gone
 $$;
 
 -- What an error means to the caller; 'failed' is one that nobody foresaw.
@@ -186,5 +267,6 @@ $$;
 
 revoke all on all tables in schema gesta from public;
 revoke all on all functions in schema gesta from public;
-grant execute on function gesta.actor(), gesta.roles(), gesta.is_system(), gesta.action(), gesta.instant(timestamptz) to gesta_app;
+grant execute on function gesta.actor(), gesta.roles(), gesta.is_system(), gesta.action(), gesta.instant(timestamptz),
+  gesta.replay(uuid, uuid), gesta.sweep(integer) to gesta_app;
 `;

@@ -1,141 +1,101 @@
-import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
-import { ident, indent, literal, literals } from "../sql-text.ts";
-import { columnsOf } from "../tables/column-type.ts";
+import type { EntityPlan, Plan } from "../../plan/plan.ts";
+import { ident, literal } from "../sql-text.ts";
+import { emitChange } from "./change-function.ts";
+import { emitCreation } from "./creation-function.ts";
+import { isKind } from "./write-parts.ts";
 
 /**
  * The functions through which records change, and the only way: the application's role may call `write_…` and has no
- * right to insert or update. One command is one event and one row, or a refusal; a batch is one transaction in which
- * each command has a sub-transaction of its own.
+ * right to insert or update. A command is one event and one row for each record that it touches, or a refusal.
  */
 export const emitWriteFunctions = (entity: EntityPlan): string =>
   [
+    emitCreation(entity),
+    emitChange(entity),
     emitApply(entity),
     emitWrite(entity),
     ...entity.fields.filter(({ kind }) => kind === "password").map(({ name }) => emitSecret(entity, name)),
-  ].join("\n\n");
+  ]
+    .filter((part) => part !== "")
+    .join("\n\n");
 
+/** Each actor enters once for each action; all of its commands are done by the same statements. */
 function emitApply(entity: EntityPlan): string {
-  const { name } = entity;
-  const table = `app.${ident(name)}`;
-  const columns = [
-    ...(entity.lifecycle === null ? [] : ["status"]),
-    ...columnsOf(entity).map((field) => ident(field.name)),
-    "version",
-    "updated_at",
-    "deleted_at",
-  ];
-  const allowed = entity.actions.map((action) => `when ${literal(action.name)} then ${literals(action.sets)}`);
-  const creates = entity.actions.filter(({ kind }) => kind === "create");
-  const moves = entity.lifecycle !== null && entity.actions.some(({ kind }) => kind === "move");
-  return `-- Does one command on ${name}: 'done <version> <json>', or the refusal.
-create or replace function app.apply_${name}(command jsonb) returns text
+  const { name, actions } = entity;
+  const creates = actions.some(({ kind }) => kind === "create");
+  const changes = actions.some(({ kind }) => kind !== "create");
+  const [create, change] = [`app.create_${name}(work.commands)`, `app.change_${name}(work.act, work.commands)`];
+  const done =
+    creates && changes
+      ? `case when ${isKind(actions, "create", "work.act")} then ${create} else ${change} end`
+      : creates
+        ? create
+        : change;
+  return `-- Does commands on ${name}, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_${name}(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
-  act text := command->>'action';
-  given jsonb := command->'set';
-  at timestamptz := gesta.now();
-  old ${table};
-  new ${table};
+  work record;
+  answers text[];
+  done text[];
 begin
-  if not gesta.enter(command->>'actor') then return 'unauthenticated'; end if;
-  perform set_config('gesta.action', ${literal(`${name}.`)} || act, true);
-  if (given - case act
-    ${allowed.join("\n    ")}
-  end) is distinct from '{}' then return 'forbidden'; end if;
-
-${creates.length === 0 ? "" : indent(creation(entity, creates), 2)}
-  select * into old from ${table} r where r.id = ${idOf(entity)};
-  if not found then return 'not_found'; end if;
-  if old.deleted_at is not null then
-    return case when ${isKind(entity.actions, "delete")} then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-  end if;
-  if old.version <> (command->>'version')::integer then return concat('stale ', old.version); end if;
-
-  at := greatest(at, old.updated_at);
-  new := jsonb_populate_record(old, given);
-  new.version := old.version + 1;
-  new.updated_at := at;
-${moves ? indent(transition(entity), 2) : ""}
-  if ${isKind(entity.actions, "delete")} then
-    new.deleted_at := at;
-    given := jsonb_build_object('deleted_at', gesta.instant(at));
-  end if;
-  update ${table} set
-    (${columns.join(", ")})
-    = (${columns.map((column) => `new.${column}`).join(", ")})
-    where ${ident(name)}.id = old.id;
-  if not found then return 'forbidden'; end if;${secrets(entity)}
-  perform gesta.append(${streamOf(entity, "new.id")}, new.version, ${literal(name)}, given, command, at);
-  return concat('done ', new.version, ' ', app.shown_${name}(new));
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', ${literal(`${name}.`)} || work.act, true);
+      done := ${done};
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
 end
 $$;`;
 }
 
-/** Password hashes, apart from the record and its events. */
-const secrets = (entity: EntityPlan): string =>
-  entity.fields.some(({ kind }) => kind === "password")
-    ? `\n  perform gesta.keep_secrets(${streamOf(entity, "new.id")}, command->'secrets');`
-    : "";
-
-const isKind = (actions: readonly ActionPlan[], kind: ActionPlan["kind"]): string => {
-  const names = actions.filter((action) => action.kind === kind).map(({ name }) => literal(name));
-  return names.length === 0 ? "false" : `act in (${names.join(", ")})`;
-};
-
-const idOf = (entity: EntityPlan) => `(command->>'id')::${entity.id === "serial" ? "bigint" : "uuid"}`;
-
-const streamOf = (entity: EntityPlan, id: string) =>
-  entity.id === "serial" ? `gesta.serial_stream(${literal(entity.name)}, ${id})` : id;
-
-function creation(entity: EntityPlan, creates: readonly ActionPlan[]): string {
-  const table = `app.${ident(entity.name)}`;
-  const id =
-    entity.id === "serial"
-      ? `new.id := nextval(pg_get_serial_sequence('${table}', 'id'));`
-      : "new.id := (command->>'id')::uuid;";
-  const initial = entity.lifecycle === null ? [] : [`new.status := ${literal(entity.lifecycle.initial)};`];
-  const data = entity.lifecycle === null ? "given" : `given || jsonb_build_object('status', new.status)`;
-  return `if act in (${creates.map(({ name }) => literal(name)).join(", ")}) then
-  new := jsonb_populate_record(null::${table}, given);
-  ${[id, ...initial].join("\n  ")}
-  new.version := 1;
-  new.created_at := at;
-  new.updated_at := at;
-  insert into ${table} values (new.*);${secrets(entity)}
-  perform gesta.append(${streamOf(entity, "new.id")}, 1, ${literal(entity.name)}, ${data}, command, at);
-  return concat('done 1 ', app.shown_${entity.name}(new));
-end if;
-`;
-}
-
-const transition = (entity: EntityPlan): string =>
-  `if ${isKind(entity.actions, "move")} then
-  new.status := command->>'to';
-  if not exists (
-    select from gesta.workflow w
-      where w.entity = ${literal(entity.name)} and w.action = act and w.from_state = old.status and w.to_state = new.status
-  ) then return concat('transition_not_allowed ', old.status); end if;
-  given := given || jsonb_build_object('status', new.status);
-end if;`;
-
 function emitWrite(entity: EntityPlan): string {
   const { name } = entity;
-  return `-- Does a batch of commands on ${name}: one answer for each, in order.
-create or replace function app.write_${name}(commands jsonb) returns setof text
+  return `-- Does a batch of commands on ${name} with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+create or replace function app.write_${name}(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  command jsonb;
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(commands);
-  for command in select c from jsonb_array_elements(commands) c loop
-    begin
-      return next app.apply_${name}(command);
-    exception when others then
-      get stacked diagnostics broken = constraint_name;
-      return next gesta.refusal(sqlstate, broken, sqlerrm);
-    end;
-  end loop;
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := app.apply_${name}(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember(${literal(name)}, fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_${name}(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember(${literal(name)}, fresh[n:n], answers[n:n]);
+      exception when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
 end
 $$;`;
 }
@@ -153,5 +113,34 @@ begin
     from app.${ident(entity.name)} r join gesta.secrets s on s.stream_id = r.id and s.field = ${literal(field)}
     where r.id = wanted and r.deleted_at is null;
   return coalesce(answer, 'not_found');
+end
+$$;`;
+
+/** What a command changes besides its own record: other records, by actions of their own, or nothing at all. */
+export const emitEffects = (
+  plan: Plan,
+): string => `-- Does the effects of commands that were done. One that fails takes its command along.
+create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
+language plpgsql as $$
+declare
+  work record;
+  done text[];
+  failed text;
+begin
+  for work in
+    select e->>'entity' as entity, array_agg(e order by q.place, place) as effects
+      from unnest(commands, answers) with ordinality q (c, answer, place),
+           jsonb_array_elements(c->'effects') with ordinality effects (e, nth)
+      where answer like 'done %' and c ? 'effects'
+      group by 1
+  loop
+    done := case work.entity
+${plan.entities.map(({ name }) => `      when ${literal(name)} then app.apply_${name}(work.effects)`).join("\n")}
+    end;
+    failed := (select answer from unnest(done) answer where answer not like 'done %' limit 1);
+    if failed is not null then
+      raise exception using errcode = case when failed like 'stale %' then 'serialization_failure' else 'GE001' end, message = failed;
+    end if;
+  end loop;
 end
 $$;`;

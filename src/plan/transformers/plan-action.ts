@@ -32,6 +32,7 @@ export function planAction(name: string, action: Action, around: Surroundings): 
     input: inputOf(action, around),
     sets: setsOf(action, around),
     verify: action.verify,
+    demandsKey: action.demandsKey,
     targets: [
       ...new Set((around.lifecycle?.transitions ?? []).filter((step) => step.action === name).map((step) => step.to)),
     ],

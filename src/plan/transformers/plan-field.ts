@@ -1,7 +1,15 @@
-import type { DecimalOptions, EnumOptions, Field, Fields, InstantOptions, TextOptions } from "../../declare/field.ts";
+import type {
+  DecimalOptions,
+  EnumOptions,
+  Field,
+  Fields,
+  InstantOptions,
+  ReferenceOptions,
+  TextOptions,
+} from "../../declare/field.ts";
 import type { FieldPlan } from "../plan.ts";
 
-type AllOptions = Partial<TextOptions & DecimalOptions & InstantOptions & EnumOptions<string>>;
+type AllOptions = Partial<TextOptions & DecimalOptions & InstantOptions & EnumOptions<string> & ReferenceOptions>;
 
 /** Bounds that come with a kind where the declaration gives none. */
 const limits: Partial<Record<Field["kind"], { readonly min?: number; readonly max?: number }>> = {
@@ -41,6 +49,7 @@ export function planField(
     values: options.values ?? [],
     after: options.after ?? null,
     target: field.target ?? null,
+    mayBeUnseen: options.mayBeUnseen ?? false,
     targetId: field.target === undefined ? null : idOf(field.target),
     element: field.element === undefined ? null : planField("", field.element, idOf, "client"),
     fields: planFields(field.fields ?? {}, idOf),

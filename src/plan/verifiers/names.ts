@@ -5,7 +5,7 @@ import type { Finding, Verifier } from "../finding.ts";
 const snake = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/;
 
 /** Names that every record has, or that addresses of the application use. */
-const reservedFields = new Set(["id", "status", "version", "created_at", "updated_at", "deleted_at"]);
+const reservedFields = new Set(["id", "status", "version", "created_at", "updated_at", "deleted_at", "refused"]);
 const reservedEntities = new Set([
   "live",
   "sessions",

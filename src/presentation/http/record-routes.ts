@@ -5,6 +5,7 @@ import type { CommandReply } from "../../services/command.ts";
 import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
 import { coerceForm } from "./form-body.ts";
 import type { HttpParts } from "./http-parts.ts";
+import { idempotencyOf, readKey } from "./idempotency-key.ts";
 import { readPageQuery } from "./page-query.ts";
 import { readQuery } from "./query-string.ts";
 import { type RequestBody, readBody } from "./request-body.ts";
@@ -69,8 +70,14 @@ function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, p
   return async (request: FastifyRequest, reply: FastifyReply) => {
     readQuery(request.url, []);
     // The one parser of the server hands over the bytes (see server.ts).
-    const body = readBody(request.headers["content-type"], request.body as Buffer | undefined);
+    const bytes = request.body as Buffer | undefined;
+    const contentType = request.headers["content-type"];
+    const body = readBody(contentType, bytes);
     const input = inputOf(body, entity, action);
+    const key = readKey(request.method, request.headers["idempotency-key"], {
+      visitor: request.headers.authorization === undefined,
+      required: action.demandsKey,
+    });
     const who = await parts.authentication.identify(request.headers.authorization);
     const done = await parts.commands.execute({
       entity: entity.name,
@@ -81,6 +88,13 @@ function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, p
       partial: partialUpdate && request.method === "PATCH",
       expected: expectedVersions(request.headers["if-match"]),
       requestId: request.id,
+      idempotency: idempotencyOf(key, who, {
+        method: request.method,
+        url: request.url,
+        route: request.routeOptions.url ?? "",
+        contentType,
+        body: bytes,
+      }),
     });
     return answer(reply, entity, done);
   };
@@ -102,6 +116,7 @@ const stampFields = [{ name: "version", kind: "integer" } as EntityPlan["fields"
 
 function answer(reply: FastifyReply, entity: EntityPlan, done: CommandReply) {
   if (done.outcome === "deleted") return reply.code(204).send();
+  if (done.replayed) reply.header("idempotency-replayed", "true");
   if (done.outcome === "created") reply.code(201).header("location", `/${entity.name}/${done.id}`);
   return reply.header("etag", tagOf(done.version)).type(json).send(done.body);
 }

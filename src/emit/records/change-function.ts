@@ -1,0 +1,105 @@
+import type { EntityPlan } from "../../plan/plan.ts";
+import { ident, indent, literal } from "../sql-text.ts";
+import { columnsOf } from "../tables/column-type.ts";
+import { hasSecrets, isKind, strayValues, streamOf } from "./write-parts.ts";
+
+/** Changes records of one actor by one action: one statement reads them, one writes them, one appends the events. */
+export function emitChange(entity: EntityPlan): string {
+  const changes = entity.actions.filter(({ kind }) => kind !== "create");
+  if (changes.length === 0) return "";
+  const { name, lifecycle } = entity;
+  const table = `app.${ident(name)}`;
+  const columns = [
+    ...(lifecycle === null ? [] : ["status"]),
+    ...columnsOf(entity).map((field) => ident(field.name)),
+    "version",
+    "updated_at",
+    "deleted_at",
+  ];
+  const deletes = isKind(changes, "delete", "act");
+  const moves = changes.some(({ kind }) => kind === "move");
+  const columnList = columns.length === 1 ? columns.join() : `(${columns.join(", ")})`;
+  return `-- Changes records of ${name} by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_${name}(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  old ${table};
+  new ${table};
+  data jsonb;
+  answers text[];
+  changed ${table}[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from ${table} r where r.id = (q.c->>'id')::${entity.id === "serial" ? "bigint" : "uuid"} offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    data := change.c->'set';
+    if (${indent(strayValues(changes, "act").replace("(c->'set')", "data"), 6).trimStart()}) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif old.deleted_at is not null then
+      answers[change.place] := case when ${deletes} then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (change.c->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) c where c.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif change.c ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_${name}(old));
+${moves ? indent(refusedMove(entity), 4) : ""}    else
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+${moves ? indent(move(entity), 6) : ""}      if ${deletes} then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      changed := changed || new;
+      facts := facts || row(${streamOf(entity, "new.id")}, new.version, new.updated_at, data, change.c)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_${name}(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update ${table} r set ${columnList}
+      = (${columns.map((column) => `c.${column}`).join(", ")})
+      from unnest(changed) c
+      where r.id = c.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+${
+  hasSecrets(entity)
+    ? `    perform gesta.keep_secrets((c->>'id')::uuid, c->'secrets')
+      from unnest(commands, answers) q (c, answer) where answer like 'done %';
+`
+    : ""
+}    perform gesta.append(${literal(name)}, facts);
+  end if;
+  return answers;
+end
+$$;`;
+}
+
+const refusedMove = (entity: EntityPlan): string =>
+  `elsif ${isKind(entity.actions, "move", "act")} and not exists (
+  select from gesta.workflow w
+    where w.entity = ${literal(entity.name)} and w.action = act and w.from_state = old.status and w.to_state = change.c->>'to'
+) then
+  answers[change.place] := concat('transition_not_allowed ', old.status);
+`;
+
+const move = (entity: EntityPlan): string =>
+  `if ${isKind(entity.actions, "move", "act")} then
+  new.status := change.c->>'to';
+  data := data || jsonb_build_object('status', new.status);
+end if;
+`;
