@@ -3,7 +3,9 @@ import type { Engine } from "./database/engine.ts";
 import { pgliteEngine } from "./database/engines/pglite.ts";
 import { postgresEngine } from "./database/engines/postgres.ts";
 import { type Application, seedId } from "./declare/application.ts";
+import { type LintReport, lint } from "./emit/lint/lint.ts";
 import { emitOpenApi } from "./emit/openapi/openapi-emitter.ts";
+import { openApiFiles } from "./emit/openapi/openapi-files.ts";
 import { emitSchema } from "./emit/schema-emitter.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import type { Configuration } from "./kernel/configuration.ts";
@@ -137,6 +139,13 @@ export async function verifyApplication(declared: Application, around: Surroundi
     await engine.close();
   }
 }
+
+/** The OpenAPI document of each audience, as the text of a file, by the file's name. */
+export const applicationDocuments = (declared: Application): ReadonlyMap<string, string> =>
+  openApiFiles(makePlan(declared).plan);
+
+/** What the application's public face tells strangers. */
+export const lintApplication = (declared: Application): LintReport => lint(makePlan(declared).plan);
 
 /**
  * A bearer token for a sown user.

@@ -1,12 +1,12 @@
-import { actorHas, actorIn, anyOf, anyone, boolean, crud, entity, money, reference, text } from "gesta";
+import { actorHas, actorIn, anyOf, anyone, boolean, crud, entity, money, reference, seedId, text } from "gesta";
 
 export const menuItems = entity(
   "menu_items",
   {
     fields: {
-      restaurant_id: reference("restaurants", { filter: true }),
-      name: text({ min: 1, max: 100, filter: true, sort: true }),
-      price: money({ min: 0, filter: true, sort: true }),
+      restaurant_id: reference("restaurants", { filter: true, example: seedId("restaurants", "1") }),
+      name: text({ min: 1, max: 100, filter: true, sort: true, example: "Solyanka" }),
+      price: money({ min: 0, filter: true, sort: true, example: 7.5 }),
       available: boolean({ default: true, filter: true }),
     },
     read: anyone,

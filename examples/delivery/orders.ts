@@ -13,6 +13,7 @@ import {
   object,
   one,
   reference,
+  seedId,
   text,
   workflow,
 } from "gesta";
@@ -30,23 +31,24 @@ export const orders = entity(
   "orders",
   {
     fields: {
-      restaurant_id: reference("restaurants", { setBy: "create", filter: true }),
+      restaurant_id: reference("restaurants", { setBy: "create", filter: true, example: seedId("restaurants", "1") }),
       items: list(
         object({
-          menu_item_id: reference("menu_items"),
-          quantity: integer({ min: 1, max: 50 }),
-          unit_price: money({ setBy: "system", min: 0 }),
+          menu_item_id: reference("menu_items", { example: seedId("menu_items", "100") }),
+          quantity: integer({ min: 1, max: 50, example: 2 }),
+          unit_price: money({ setBy: "system", min: 0, example: 5.25 }),
         }),
         { setBy: "create", min: 1, max: 50 },
       ),
-      promotion_code: text({ setBy: "create", max: 32, optional: true }),
-      user_id: reference("users", { setBy: "actor", filter: true }),
-      total_price: money({ setBy: "system", min: 0 }),
-      final_price: money({ setBy: "system", min: 0, filter: true, sort: true }),
+      promotion_code: text({ setBy: "create", max: 32, optional: true, example: "TEN" }),
+      user_id: reference("users", { setBy: "actor", filter: true, example: seedId("users", "customer1") }),
+      total_price: money({ setBy: "system", min: 0, example: 10.5 }),
+      final_price: money({ setBy: "system", min: 0, filter: true, sort: true, example: 9.45 }),
       reason: text({ setBy: "system", max: 500, optional: true }),
     },
     lifecycle: workflow(orderWorkflow),
     read: anyOf(owner, staff, actorHas("manager", "logistician", "admin")),
+    lint: { accept: { "server_owned_input actions.cancel.input.reason": "only who cancels says why, and only then" } },
   },
   ({ creates, moves, movesTo, deletes }) => ({
     place: creates("OrderPlaced", {
@@ -86,7 +88,7 @@ export const orders = entity(
     }),
     cancel: moves("OrderCancelled", {
       by: anyOf(owner, staff, admin),
-      input: { reason: text({ max: 500, optional: true }) },
+      input: { reason: text({ max: 500, optional: true, example: "No longer hungry" }) },
       sets: ["reason"],
       decide: ({ input }) => ({ reason: input.reason }),
     }),

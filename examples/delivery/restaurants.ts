@@ -1,4 +1,4 @@
-import { actorHas, actorIn, anyOf, anyone, entity, list, reference, text, workflow } from "gesta";
+import { actorHas, actorIn, anyOf, anyone, entity, list, reference, seedId, text, workflow } from "gesta";
 
 const staff = actorIn("staff_ids", { audience: "staff" });
 const admin = actorHas("admin");
@@ -7,9 +7,12 @@ export const restaurants = entity(
   "restaurants",
   {
     fields: {
-      name: text({ min: 1, max: 100, sort: true }),
-      city: text({ min: 1, max: 100, filter: true }),
-      staff_ids: list(reference("users"), { max: 100, readBy: anyOf(staff, admin) }),
+      name: text({ min: 1, max: 100, sort: true, example: "Trattoria" }),
+      city: text({ min: 1, max: 100, filter: true, example: "Moscow" }),
+      staff_ids: list(reference("users", { example: seedId("users", "staff1") }), {
+        max: 100,
+        readBy: anyOf(staff, admin),
+      }),
     },
     lifecycle: workflow({
       initial: "closed",

@@ -6,10 +6,10 @@ export const users = entity(
   "users",
   {
     fields: {
-      name: text({ min: 1, max: 100, personal: true }),
-      email: email({ unique: true, filter: true, personal: true }),
+      name: text({ min: 1, max: 100, personal: true, example: "Kim Lee" }),
+      email: email({ unique: true, filter: true, personal: true, example: "kim@example.com" }),
       password: password(),
-      avatar: url({ optional: true, personal: true }),
+      avatar: url({ optional: true, personal: true, example: "https://example.com/kim.png" }),
       role: oneOf({
         values: ["customer", "staff", "logistician", "manager", "admin"],
         setBy: "system",
@@ -22,6 +22,7 @@ export const users = entity(
       states: { active: { on: { deactivate: "deactivated" } }, deactivated: { final: true } },
     }),
     read: anyOf(self, actorHas("admin")),
+    lint: { accept: { existence_oracle: "whoever registers must be told that the address is taken" } },
   },
   ({ creates, changes, moves }) => ({
     register: creates("UserRegistered", { by: anyone }),

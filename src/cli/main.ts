@@ -1,6 +1,8 @@
 import { parseArgs } from "node:util";
 import { seededToken, verifyApplication } from "../gesta.ts";
+import { lint } from "./lint.ts";
 import { loadApplication } from "./load-application.ts";
+import { openapi } from "./openapi.ts";
 import { start } from "./start.ts";
 import { surroundingsHere } from "./surroundings.ts";
 
@@ -9,6 +11,8 @@ const help = `gesta <command> [--application FILE]
   start                 serve the application
   token --as NAME       print a bearer token for a sown user (development only)
   verify [--json]       compare every record with its events
+  openapi [--check]     write each audience's document to openapi/, or compare
+  lint [--json]         report what the documents tell strangers
 
 Exit codes: 0 done and clean, 1 findings or refused, 2 could not run.
 `;
@@ -18,9 +22,10 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 class Refused extends Error {}
 
 interface Options {
-  readonly application: string | undefined;
-  readonly as: string | undefined;
+  readonly application?: string | undefined;
+  readonly as?: string | undefined;
   readonly json: boolean;
+  readonly check: boolean;
 }
 
 const commands: Readonly<Record<string, (options: Options) => Promise<number>>> = {
@@ -45,6 +50,8 @@ const commands: Readonly<Record<string, (options: Options) => Promise<number>>> 
     }
     return report.findings.length === 0 ? 0 : 1;
   },
+  openapi: async ({ application, check }) => openapi(await loadApplication(application), check, say),
+  lint: async ({ application, json }) => lint(await loadApplication(application), json, say),
 };
 
 /** Runs one command line. @returns the exit code. */
@@ -57,6 +64,7 @@ export async function main(words: readonly string[]): Promise<number> {
         application: { type: "string" },
         as: { type: "string" },
         json: { type: "boolean", default: false },
+        check: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
@@ -65,7 +73,7 @@ export async function main(words: readonly string[]): Promise<number> {
       process.stderr.write(help);
       return values.help ? 0 : 2;
     }
-    return await command({ application: values.application, as: values.as, json: values.json });
+    return await command(values);
   } catch (error) {
     process.stderr.write(`gesta: ${error instanceof Error ? error.message : String(error)}\n`);
     const refusals = ["DirectoryLocked", "DeclarationError", "UnsafeRole", "ConfigurationError"];

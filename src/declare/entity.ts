@@ -1,6 +1,7 @@
 import { deepFreeze } from "../kernel/freeze.ts";
 import { type Action, type PathOf, type RecordOf, type Verbs, verbs } from "./action.ts";
 import type { Fields } from "./field.ts";
+import type { Acceptances } from "./lint.ts";
 import type { Readable } from "./need.ts";
 import type { Policy } from "./policy.ts";
 import type { Lifecycle, WorkflowSource } from "./workflow.ts";
@@ -17,6 +18,8 @@ export interface EntityShape<F extends Fields, S extends string> {
   readonly demandsVersion?: boolean;
   /** The word for one record, where it is not the name without its final s. */
   readonly singular?: string;
+  /** What `gesta lint` finds and is meant to be so. */
+  readonly lint?: { readonly accept: Acceptances };
 }
 
 /** A declared entity, as data: what the plan is made from. */
@@ -28,6 +31,7 @@ export interface EntityDeclaration {
   readonly read: Policy;
   readonly demandsVersion: boolean;
   readonly singular: string | null;
+  readonly accepted: Acceptances;
   readonly actions: { readonly [name: string]: Action };
 }
 
@@ -59,6 +63,7 @@ export function entity<const F extends Fields, S extends string = never>(
     read: shape.read,
     demandsVersion: shape.demandsVersion ?? false,
     singular: shape.singular ?? null,
+    accepted: shape.lint?.accept ?? {},
     // The verbs are the same functions for every entity; F and S only narrow what they accept.
     actions: actions(verbs as unknown as Verbs<F, S>),
   });

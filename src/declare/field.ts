@@ -36,6 +36,8 @@ export interface FieldOptions {
   readonly sort?: boolean;
   /** Belongs to a person and must go when the person does. */
   readonly personal?: boolean;
+  /** A value to show in documents. One that a sown application takes can be tried as it stands. */
+  readonly example?: string | number | boolean;
   readonly setBy?: Ownership;
   /** Who may read the field, among those who may read the record. */
   readonly readBy?: Policy;

@@ -1,10 +1,12 @@
 import type { ActionKind } from "../declare/action.ts";
 import type { FieldKind, Ownership } from "../declare/field.ts";
+import type { Acceptances } from "../declare/lint.ts";
 import type { Policy } from "../declare/policy.ts";
 import type { JsonObject } from "../kernel/json.ts";
 
 export type { ActionKind } from "../declare/action.ts";
 export type { FieldKind, Ownership } from "../declare/field.ts";
+export { type LintRule, lintRules } from "../declare/lint.ts";
 export type { Policy } from "../declare/policy.ts";
 
 /** One field with everything filled in; numbers are `null` where nothing was declared. */
@@ -13,6 +15,8 @@ export interface FieldPlan {
   readonly kind: FieldKind;
   readonly optional: boolean;
   readonly default: string | number | boolean | null;
+  /** A value to show in documents. */
+  readonly example: string | number | boolean | null;
   readonly unique: boolean;
   readonly filter: boolean;
   readonly sort: boolean;
@@ -22,6 +26,8 @@ export interface FieldPlan {
   /** Bounds of a number, of a text's length in code points, of a list's number of entries. */
   readonly min: number | null;
   readonly max: number | null;
+  /** Whether the declaration itself said `max`; kinds have limits of their own. */
+  readonly bounded: boolean;
   readonly above: number | null;
   readonly pattern: string | null;
   /** Digits after the point. */
@@ -98,6 +104,8 @@ export interface EntityPlan {
   readonly demandsVersion: boolean;
   readonly actions: readonly ActionPlan[];
   readonly indexes: readonly IndexPlan[];
+  /** Lint findings that are meant to be so: rule, or rule and path, with the reason. */
+  readonly accepted: Acceptances;
 }
 
 export interface ActorsPlan {

@@ -1,5 +1,5 @@
 import type { EntityPlan, FieldPlan } from "../../plan/plan.ts";
-import { fieldSchema, type Schema } from "./field-schema.ts";
+import { fieldSchema, idSchema, type Schema } from "./field-schema.ts";
 
 /** The schema of a record as an audience reads it. States are text here: their list is nobody's business. */
 export function recordSchema(entity: EntityPlan, readable: (field: FieldPlan) => "always" | "maybe" | "never"): Schema {
@@ -8,7 +8,7 @@ export function recordSchema(entity: EntityPlan, readable: (field: FieldPlan) =>
   return {
     type: "object",
     properties: {
-      id: entity.id === "serial" ? { type: "integer", minimum: 1 } : { type: "string", format: "uuid" },
+      id: idSchema(entity.id),
       ...(entity.lifecycle === null ? {} : { status: { type: "string" } }),
       ...Object.fromEntries(shown.map((field) => [field.name, fieldSchema(field, false)])),
       version: { type: "integer", minimum: 1 },

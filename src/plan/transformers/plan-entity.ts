@@ -25,5 +25,6 @@ export function planEntity(entity: EntityDeclaration, idOf: (entity: string) => 
       planAction(name, action, { entity, title, fields, lifecycle, idOf }),
     ),
     indexes: planIndexes(entity.name, fields),
+    accepted: entity.accepted,
   };
 }

@@ -44,6 +44,9 @@ function fieldFindings(path: string, field: FieldPlan, siblings: readonly FieldP
   if (field.default !== null && !fits(field, field.default)) {
     say(`the default ${JSON.stringify(field.default)} is not valid`, `give a valid ${field.kind}`);
   }
+  if (field.example !== null && !fits(field, field.example)) {
+    say(`the example ${JSON.stringify(field.example)} is not valid`, `give a valid ${field.kind}`);
+  }
   if (field.setBy === "actor" && field.kind !== "reference") {
     say("only a reference can be set by the actor", 'use reference(…, { setBy: "actor" })');
   }
@@ -75,17 +78,26 @@ function fits(field: FieldPlan, value: string | number | boolean): boolean {
     case "boolean":
       return typeof value === "boolean";
     case "integer":
-      return Number.isSafeInteger(value);
+      return Number.isSafeInteger(value) && isWithin(field, Number(value));
     case "decimal":
     case "money":
-      return typeof value === "number" && Number.isFinite(value);
+      return typeof value === "number" && Number.isFinite(value) && isWithin(field, value);
     case "enum":
       return field.values.includes(String(value));
     case "list":
     case "object":
     case "password":
       return false;
+    case "text":
+      return (
+        typeof value === "string" &&
+        isWithin(field, [...value].length) &&
+        (field.pattern === null || !isPattern(field.pattern) || new RegExp(`^(?:${field.pattern})$`, "u").test(value))
+      );
     default:
       return typeof value === "string";
   }
 }
+
+const isWithin = ({ min, max, above }: FieldPlan, size: number): boolean =>
+  (min === null || size >= min) && (max === null || size <= max) && (above === null || size > above);

@@ -26,7 +26,7 @@ export function documentPage(document: object): string {
   const sections = Object.entries(part(root.paths)).flatMap(([path, item]) =>
     Object.entries(part(item))
       .filter(([method]) => method !== "parameters")
-      .map(([method, operation]) => operationSection(path, method, part(operation))),
+      .map(([method, operation]) => operationSection(root, path, method, part(operation))),
   );
   return page(
     "en",
@@ -37,12 +37,29 @@ export function documentPage(document: object): string {
 
 const part = (value: unknown): Readonly<Record<string, unknown>> => (isObject(value) ? value : {});
 
-function operationSection(path: string, method: string, operation: Readonly<Record<string, unknown>>): string {
+/** What a reference inside the document leads to; anything else as it is. */
+function resolved(root: Readonly<Record<string, unknown>>, value: unknown): Readonly<Record<string, unknown>> {
+  const { $ref } = part(value);
+  if (typeof $ref !== "string") return part(value);
+  return $ref
+    .split("/")
+    .slice(1)
+    .reduce((at, name) => part(at[name]), root);
+}
+
+function operationSection(
+  root: Readonly<Record<string, unknown>>,
+  path: string,
+  method: string,
+  operation: Readonly<Record<string, unknown>>,
+): string {
   const content = part(part(operation.requestBody).content);
-  const schema = part(content["application/json"]).schema;
+  const { schema, example } = part(content["application/json"]);
   const answers = Object.entries(part(operation.responses)).map(
-    ([status, response]) => `<li><code>${escaped(status)}</code> ${escaped(part(response).description)}</li>`,
+    ([status, response]) => `<li><code>${escaped(status)}</code> ${escaped(resolved(root, response).description)}</li>`,
   );
-  const input = schema === undefined ? "" : `<p>Body</p><pre>${escaped(JSON.stringify(schema, null, 2))}</pre>`;
+  const shown = (title: string, value: unknown) =>
+    value === undefined ? "" : `<p>${title}</p><pre>${escaped(JSON.stringify(value, null, 2))}</pre>`;
+  const input = shown("Example", example) + shown("Body", schema);
   return `<h2><code>${method.toUpperCase()} ${escaped(path)}</code></h2><p>${escaped(operation.summary)}</p>${input}<ul>${answers.join("")}</ul>`;
 }

@@ -1,0 +1,12 @@
+import type { Plan } from "../../plan/plan.ts";
+import { audienceName, audiencesOf } from "./audience.ts";
+import { emitOpenApi } from "./openapi-emitter.ts";
+
+/** Every audience's document as the text of a file to review, by the file's name: `visitor.json`, `staff.json`. */
+export const openApiFiles = (plan: Plan): ReadonlyMap<string, string> =>
+  new Map(
+    audiencesOf(plan).map((audience) => [
+      `${audienceName(audience)}.json`,
+      `${JSON.stringify(emitOpenApi(plan, audience), null, 2)}\n`,
+    ]),
+  );

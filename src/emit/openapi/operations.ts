@@ -1,0 +1,183 @@
+import type { Json } from "../../kernel/json.ts";
+import type { ProblemCode } from "../../kernel/problem.ts";
+import type { ActionPlan, EntityPlan, FieldPlan } from "../../plan/plan.ts";
+import { inputExample, recordExample } from "../json-schema/example.ts";
+import { inputSchema, type Schema } from "../json-schema/field-schema.ts";
+import { type Audience, readable } from "./audience.ts";
+import { actionRefusals, listRefusals, readRefusals, refusalResponses } from "./refusals.ts";
+
+/** One operation of a document, and the refusals that it names. */
+export interface Operation {
+  readonly method: string;
+  readonly described: object;
+  readonly refuses: readonly ProblemCode[];
+}
+
+const ref = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` });
+const headers = (...names: readonly string[]) =>
+  Object.fromEntries(["Request-Id", ...names].map((name) => [name, ref("headers", name)]));
+const query = (name: string, schema: object, description: string) => ({ name, in: "query", description, schema });
+const header = (name: string, description: string, required = false) => ({
+  name,
+  in: "header",
+  description,
+  ...(required ? { required } : {}),
+  schema: { type: "string" },
+});
+
+const notChanged = { description: "Not changed since the ETag in If-None-Match", headers: headers("ETag") };
+const ifNoneMatch = header("If-None-Match", "The ETag of an earlier reply");
+const words = (snake: string): string => snake.replaceAll("_", " ");
+
+/** The fields of a record that an audience may see. */
+export const shownTo = (entity: EntityPlan, audience: Audience): readonly FieldPlan[] =>
+  entity.fields.filter((field) => field.kind !== "password" && readable(field, audience) !== "never");
+
+export function listOperation(entity: EntityPlan, audience: Audience): Operation {
+  const record = recordExample(entity, shownTo(entity, audience));
+  return {
+    method: "GET",
+    refuses: listRefusals,
+    described: {
+      operationId: `list_${entity.name}`,
+      summary: `Lists ${words(entity.name)}, in the order of their ids`,
+      tags: [entity.name],
+      parameters: [
+        query("limit", { type: "integer", minimum: 1, default: 100 }, "Records on the page; more than 1,000 are 1,000"),
+        query("skip", { type: "integer", minimum: 0, maximum: 10_000, default: 0 }, "Records to leave out"),
+        query("cursor", { type: "string" }, "`page.next` of the page before; not together with `skip`"),
+        ifNoneMatch,
+      ],
+      responses: {
+        200: {
+          description: "A page",
+          headers: headers("ETag", "Link"),
+          content: {
+            "application/json": {
+              schema: pageSchema(entity),
+              ...(record === undefined
+                ? {}
+                : { example: { [entity.name]: [record], page: { limit: 100, skip: 0, next: null, total: null } } }),
+            },
+          },
+        },
+        304: notChanged,
+        ...refusalResponses(listRefusals),
+      },
+    },
+  };
+}
+
+const pageSchema = (entity: EntityPlan): Schema => ({
+  type: "object",
+  properties: {
+    [entity.name]: { type: "array", items: ref("schemas", entity.title) },
+    page: {
+      type: "object",
+      properties: {
+        limit: { type: "integer" },
+        skip: { type: "integer" },
+        next: { type: ["string", "null"] },
+        total: { type: ["integer", "null"] },
+      },
+      required: ["limit", "skip", "next", "total"],
+    },
+  },
+  required: [entity.name, "page"],
+});
+
+export function readOperation(entity: EntityPlan, audience: Audience): Operation {
+  const refuses = readRefusals(entity);
+  return {
+    method: "GET",
+    refuses,
+    described: {
+      operationId: `read_${entity.singular}`,
+      summary: `Reads one of the ${words(entity.name)}`,
+      tags: [entity.name],
+      parameters: [ifNoneMatch],
+      responses: {
+        200: recordReply("The record", entity, audience, headers("ETag")),
+        304: notChanged,
+        ...refusalResponses(refuses),
+      },
+    },
+  };
+}
+
+function recordReply(description: string, entity: EntityPlan, audience: Audience, told: object): object {
+  const example = recordExample(entity, shownTo(entity, audience));
+  return {
+    description,
+    headers: told,
+    content: {
+      "application/json": {
+        schema: ref("schemas", entity.title),
+        ...(example === undefined ? {} : { examples: { record: ref("examples", entity.title) } }),
+      },
+    },
+  };
+}
+
+export function actionOperation(
+  entity: EntityPlan,
+  action: ActionPlan,
+  method: ActionPlan["method"] | "PUT",
+  audience: Audience,
+): Operation {
+  const refuses = actionRefusals(entity, action, audience);
+  const demanded = entity.demandsVersion && action.kind === "update";
+  return {
+    method,
+    refuses,
+    described: {
+      operationId: method === "PUT" ? `replace_${entity.singular}` : `${action.name}_${entity.singular}`,
+      summary: summaryOf(action, method),
+      tags: [entity.name],
+      ...(action.kind === "create" ? {} : { parameters: [header("If-Match", "The ETag that was read", demanded)] }),
+      ...(action.input.length === 0 ? {} : { requestBody: requestBody(action, method) }),
+      responses: { ...done(entity, action, audience), ...refusalResponses(refuses) },
+    },
+  };
+}
+
+function done(entity: EntityPlan, action: ActionPlan, audience: Audience): object {
+  switch (action.kind) {
+    case "delete":
+      return { 204: { description: "Deleted, now or before", headers: headers() } };
+    case "create":
+      return { 201: recordReply("The new record", entity, audience, headers("Location", "ETag")) };
+    default:
+      return { 200: recordReply("The record as it is now", entity, audience, headers("ETag")) };
+  }
+}
+
+function requestBody(action: ActionPlan, method: string): object {
+  const partial = method === "PATCH" && action.kind === "update";
+  const schema = inputSchema(action.input, true, partial);
+  const example = exampleOf(action, partial);
+  const content = { schema, ...(example === undefined ? {} : { example }) };
+  return {
+    required: schema.required !== undefined,
+    content: {
+      "application/json": content,
+      ...(action.input.every(fitsForm) ? { "application/x-www-form-urlencoded": content } : {}),
+    },
+  };
+}
+
+const exampleOf = (action: ActionPlan, partial: boolean): Json | undefined =>
+  inputExample(action.input, partial ? "one" : action.kind === "change" ? "all" : "needed");
+
+/** A form has names and texts: a list is a name repeated, and an object has no place in it. */
+const fitsForm = (field: FieldPlan): boolean =>
+  field.kind === "list"
+    ? field.element !== null && field.element.kind !== "list" && fitsForm(field.element)
+    : field.kind !== "object";
+
+const summaryOf = (action: ActionPlan, method: string): string => {
+  if (action.kind === "update")
+    return method === "PUT" ? "Replaces all fields that the client owns" : "Changes what is sent";
+  const name = words(action.name);
+  return name.charAt(0).toUpperCase() + name.slice(1);
+};

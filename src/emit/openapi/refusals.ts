@@ -1,0 +1,159 @@
+import { type ProblemCode, problems } from "../../kernel/problem.ts";
+import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
+import type { Schema } from "../json-schema/field-schema.ts";
+import { type Audience, chance, fieldsIn, implies } from "./audience.ts";
+
+const ofAll: readonly ProblemCode[] = [
+  "malformed",
+  "invalid_query",
+  "unauthenticated",
+  "headers_too_large",
+  "internal",
+  "overloaded",
+];
+
+/** A record can only be gone where something deletes it. */
+const ofRecord = ({ actions }: EntityPlan): readonly ProblemCode[] =>
+  actions.some(({ kind }) => kind === "delete") ? ["not_found", "gone"] : ["not_found"];
+
+export const listRefusals: readonly ProblemCode[] = ofAll;
+
+export const readRefusals = (entity: EntityPlan): readonly ProblemCode[] => [...ofAll, ...ofRecord(entity)];
+
+/** Every refusal that an action can answer to an audience, by its code. */
+export function actionRefusals(entity: EntityPlan, action: ActionPlan, audience: Audience): readonly ProblemCode[] {
+  const creates = action.kind === "create";
+  const codes: readonly (readonly [ProblemCode, boolean])[] = [
+    ["too_large", true],
+    ["unsupported_media_type", true],
+    ["invalid", true],
+    ["conflict", true],
+    ["outcome_unknown", true],
+    ["forbidden", canBeForbidden(entity, action, audience)],
+    ["not_found", !creates],
+    // Deleting again is the same as once.
+    ["gone", !creates && action.kind !== "delete" && ofRecord(entity).includes("gone")],
+    ["stale", !creates],
+    ["unique", entity.fields.some(({ unique, name }) => unique && action.sets.includes(name))],
+    ["transition_not_allowed", action.kind === "move"],
+    ["precondition_required", entity.demandsVersion && action.kind === "update"],
+  ];
+  return [...ofAll, ...codes.filter(([, possible]) => possible).map(([code]) => code)];
+}
+
+/**
+ * 403 is for whoever may know the record but may not do this: whoever cannot read it gets 404. It is also for a change
+ * that would put the record where the actor could not have put it.
+ */
+function canBeForbidden(entity: EntityPlan, action: ActionPlan, audience: Audience): boolean {
+  if (chance(action.by, audience) === "always") return false;
+  if (action.kind === "create" || !implies(entity.read, action.by, audience)) return true;
+  const looked = fieldsIn(action.by);
+  return action.sets.some((name) => looked.includes(name));
+}
+
+const ref = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` });
+
+/** The headers that only replies of this status have. */
+const headersOf: Readonly<Record<number, Readonly<Record<string, object>>>> = {
+  401: { "WWW-Authenticate": ref("headers", "WWW-Authenticate") },
+  503: { "Retry-After": ref("headers", "Retry-After") },
+};
+
+/** The codes that share a status, by status. */
+const byStatus = (codes: readonly ProblemCode[]): ReadonlyMap<number, readonly ProblemCode[]> => {
+  const statuses = new Map<number, ProblemCode[]>();
+  for (const code of codes) {
+    const { status } = problems[code];
+    statuses.set(status, [...(statuses.get(status) ?? []), code]);
+  }
+  return statuses;
+};
+
+const nameOf = (codes: readonly ProblemCode[]): string => codes.join(".");
+
+/** The refusals of an operation: one reply for each status, which many operations share. */
+export const refusalResponses = (codes: readonly ProblemCode[]): Readonly<Record<string, object>> =>
+  Object.fromEntries([...byStatus(codes)].map(([status, same]) => [String(status), ref("responses", nameOf(same))]));
+
+/** The replies that `refusalResponses` refers to: one for each group of codes that an operation has under one status. */
+export const sharedResponses = (operations: readonly (readonly ProblemCode[])[]): Readonly<Record<string, object>> =>
+  Object.fromEntries(
+    operations.flatMap((codes) =>
+      [...byStatus(codes)].map(([status, same]) => [
+        nameOf(same),
+        {
+          description: same.map((code) => `${problems[code].title.en} (${code})`).join("; "),
+          headers: { "Request-Id": ref("headers", "Request-Id"), ...headersOf[status] },
+          content: {
+            "application/problem+json": {
+              schema: ref("schemas", "Problem"),
+              examples: Object.fromEntries(same.map((code) => [code, ref("examples", code)])),
+            },
+          },
+        },
+      ]),
+    ),
+  );
+
+/** What a problem has besides the members of every problem, by code. The values are examples. */
+const members: Partial<Record<ProblemCode, Readonly<Record<string, unknown>>>> = {
+  invalid: { errors: [{ pointer: "", code: "type", message: "must be an object" }] },
+  invalid_query: {
+    errors: [{ parameter: "colour", code: "unknown_parameter", message: "is not a parameter of this operation" }],
+  },
+  stale: { versions: { yours: 1, current: 2 } },
+  gone: { deleted_at: "2026-02-28T12:00:00.000Z" },
+  transition_not_allowed: { allowed_actions: [] },
+};
+
+export const problemExample = (code: ProblemCode): object => ({
+  summary: problems[code].title.en,
+  value: {
+    type: `https://example.com/problems/${code}`,
+    title: problems[code].title.en,
+    status: problems[code].status,
+    code,
+    detail: problems[code].help.en,
+    request_id: "01900000-0000-7000-8000-000000000002",
+    ...members[code],
+  },
+});
+
+const text = { type: "string" };
+const number = { type: "integer" };
+
+const memberSchemas: Partial<Record<ProblemCode, Schema>> = {
+  gone: { deleted_at: { type: "string", format: "date-time" } },
+  stale: {
+    versions: {
+      type: "object",
+      properties: { yours: { type: ["integer", "null"] }, current: number },
+      required: ["yours", "current"],
+    },
+  },
+  transition_not_allowed: { status_now: text, allowed_actions: { type: "array", items: text } },
+};
+
+/** A problem (RFC 9457), with the members that the problems of this document can have. */
+export const problemSchema = (codes: readonly ProblemCode[]): Schema => ({
+  type: "object",
+  properties: {
+    type: { type: "string", format: "uri-reference" },
+    title: text,
+    status: number,
+    code: { type: "string", description: "Stable: the text may change, the code does not" },
+    detail: text,
+    request_id: text,
+    errors: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: { pointer: text, parameter: text, code: text, message: text, suggestion: text },
+        required: ["code", "message"],
+      },
+    },
+    ...Object.assign({}, ...codes.map((code) => memberSchemas[code] ?? {})),
+  },
+  required: ["type", "title", "status", "code", "detail", "request_id"],
+});
