@@ -23,7 +23,7 @@ import { reduced, runsAt, totalOf } from "./price.ts";
 import { promotions } from "./promotions.ts";
 import { restaurants } from "./restaurants.ts";
 
-const owner = actorIs("user_id");
+const owner = actorIs("user_id", { audience: "customer" });
 const staff = actorIn("restaurant_id.staff_ids", { audience: "staff" });
 const admin = actorHas("admin");
 

@@ -8,7 +8,7 @@ export type Policy<Path extends string = string> =
   | { readonly kind: "nobody" }
   | { readonly kind: "signed_in" }
   | { readonly kind: "actor_has"; readonly roles: readonly string[] }
-  | { readonly kind: "actor_is"; readonly path: Path }
+  | { readonly kind: "actor_is"; readonly path: Path; readonly audience: string | null }
   | { readonly kind: "actor_in"; readonly path: Path; readonly audience: string | null }
   | { readonly kind: "any_of"; readonly policies: readonly Policy<Path>[] }
   | { readonly kind: "all_of"; readonly policies: readonly Policy<Path>[] };
@@ -29,10 +29,14 @@ export const signedIn: Policy<never> = { kind: "signed_in" };
 export const actorHas = (...roles: readonly string[]): Policy<never> => ({ kind: "actor_has", roles });
 
 /**
- * The field holds the actor's id.
- * @example actorIs("user_id")
+ * The field holds the actor's id. `audience` is the role of the users whom it can hold, where that is one: documents
+ * for all others (`/openapi.json`) then leave out what only they may do.
+ * @example actorIs("user_id", { audience: "customer" })
  */
-export const actorIs = <const Path extends string>(path: Path): Policy<Path> => ({ kind: "actor_is", path });
+export const actorIs = <const Path extends string>(
+  path: Path,
+  options: { readonly audience?: string } = {},
+): Policy<Path> => ({ kind: "actor_is", path, audience: options.audience ?? null });
 
 /**
  * The list field, of the record or of one that it refers to, holds the actor's id. `audience` names these actors

@@ -32,7 +32,6 @@ export function chance(policy: Policy, audience: Audience): "always" | "maybe" |
     case "actor_has":
       return audience !== null && policy.roles.includes(audience) ? "always" : "never";
     case "actor_is":
-      return audience === null ? "never" : "maybe";
     case "actor_in":
       return audience === null || (policy.audience !== null && policy.audience !== audience) ? "never" : "maybe";
     case "any_of": {

@@ -74,18 +74,20 @@ const closedActions = (plan: Plan, audience: Audience): ReadonlySet<string> =>
     ),
   );
 
-/** Lists of actors whose audience nobody named: what is theirs stands in everybody's document. */
+/** Policies that hold for few and name no audience: what is theirs stands in everybody's document. */
 export const unnamedAudiences: Rule = (plan, entity) => {
-  const known = audiencesOf(plan);
+  const roles = audiencesOf(plan).filter((role) => role !== null);
   const check = (path: string, policy: Policy): readonly Suspicion[] =>
-    listsIn(policy).flatMap(({ path: way, audience }) => {
-      if (audience === null) {
-        const reason = `nobody says who stands in '${way}', so every role's document shows what only they may do or see`;
-        return [{ path, reason, remedy: `name them: actorIn("${way}", { audience: "…" })` }];
+    heldBy(policy).flatMap(({ kind, path: way, audience }) => {
+      if (audience !== null) {
+        if (roles.includes(audience)) return [];
+        const reason = `'${audience}' is no role, so nobody's document shows it`;
+        return [{ path, reason, remedy: `use one of: ${roles.join(", ")}` }];
       }
-      if (known.includes(audience)) return [];
-      const reason = `'${audience}' is no role, so nobody's document shows it`;
-      return [{ path, reason, remedy: `use one of: ${known.filter((role) => role !== null).join(", ")}` }];
+      const verb = kind === "actor_in" ? "actorIn" : "actorIs";
+      if (kind === "actor_is" && !isRestricted(entity, way, roles)) return [];
+      const reason = `nobody says who stands in '${way}', so every role's document shows what only they may do or see`;
+      return [{ path, reason, remedy: `name them: ${verb}("${way}", { audience: "…" })` }];
     });
   return [
     ...check("read", entity.read),
@@ -94,13 +96,21 @@ export const unnamedAudiences: Rule = (plan, entity) => {
   ];
 };
 
-function listsIn(policy: Policy): readonly Extract<Policy, { readonly kind: "actor_in" }>[] {
+/** Whether the field holds whoever made the record, and not every role can make one. */
+const isRestricted = (entity: EntityPlan, way: string, roles: readonly Audience[]): boolean =>
+  entity.fields.some(({ name, setBy }) => name === way && setBy === "actor") &&
+  roles.some((role) => entity.actions.every(({ kind, by }) => kind !== "create" || chance(by, role) === "never"));
+
+type Held = Extract<Policy, { readonly kind: "actor_in" | "actor_is" }>;
+
+function heldBy(policy: Policy): readonly Held[] {
   switch (policy.kind) {
+    case "actor_is":
     case "actor_in":
       return [policy];
     case "any_of":
     case "all_of":
-      return policy.policies.flatMap(listsIn);
+      return policy.policies.flatMap(heldBy);
     default:
       return [];
   }

@@ -1,0 +1,302 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import delivery from "../../examples/delivery/application.ts";
+import { type Application, seedId } from "../../src/declare/application.ts";
+import { audienceName, audiencesOf } from "../../src/emit/openapi/audience.ts";
+import { emitOpenApi } from "../../src/emit/openapi/openapi-emitter.ts";
+import { type RunningApplication, startApplication } from "../../src/gesta.ts";
+import { systemClock } from "../../src/kernel/clock.ts";
+import { readConfiguration } from "../../src/kernel/configuration.ts";
+import { silent } from "../../src/kernel/observation.ts";
+import { makePlan } from "../../src/plan/make-plan.ts";
+import { signToken } from "../../src/services/tokens.ts";
+import { type PostgresServer, startPostgres } from "../../src/testing/postgres-server.ts";
+import { type DescribedOperation, operationsOf } from "../support/described-operations.ts";
+import { schemaChecker } from "../support/schema-check.ts";
+
+/**
+ * The documents are promises: every example is sent as it stands and answered as documented, every status of every
+ * operation is driven for every audience, and every reply fits the schema that the document gives for its status.
+ */
+const { plan } = makePlan(delivery);
+const secret = "the secret of the tests, long enough";
+const missing = { uuid: "01900000-0000-7000-8000-00000000dead", serial: "999999999" };
+const restaurant = (number: number) => seedId("restaurants", String(number));
+const sownOrder = (index: number) => seedId("orders", String(index));
+const customer = seedId("users", "customer2");
+
+/** Who speaks for an audience. */
+const speakers: Readonly<Record<string, string>> = { customer: "customer1", staff: "staff1" };
+const documents = audiencesOf(plan).map((role) => {
+  const document = JSON.parse(JSON.stringify(emitOpenApi(plan, role)));
+  const name = audienceName(role);
+  const speaker = role === null ? null : seedId("users", speakers[role] ?? role);
+  return { name, document, operations: operationsOf(document), speaker };
+});
+type Audience = (typeof documents)[number];
+
+const ajv = schemaChecker();
+for (const { name, document } of documents) ajv.addSchema(document, name, undefined, false);
+
+/** The users are sown with the password of the example, so that they can change it by the example. */
+const examplePassword = operationsOf(emitOpenApi(plan, null)).find(({ path }) => path === "/users")?.example;
+const sown: Application = {
+  ...delivery,
+  seed: delivery.seed.map((step) => ({
+    ...step,
+    input: { ...step.input, ...(step.action === "register" ? { password: passwordIn(examplePassword) } : {}) },
+  })),
+};
+
+function passwordIn(example: unknown): string {
+  if (typeof example === "object" && example !== null && "password" in example) return String(example.password);
+  throw new Error("the example of POST /users has a password");
+}
+
+let server: PostgresServer;
+let running: RunningApplication;
+let directory: string;
+let count = 0;
+
+beforeAll(async () => {
+  server = await startPostgres({ fsync: "off", full_page_writes: "off" });
+  directory = mkdtempSync(join(tmpdir(), "gesta-documents-"));
+  const environment = { PORT: "0", HOST: "127.0.0.1", GESTA_DATA: directory, DATABASE_URL: server.url() };
+  const configuration = readConfiguration({ ...environment, GESTA_JWT_SECRET: secret }, () => "");
+  running = await startApplication(sown, { configuration, secret, observe: silent });
+});
+afterAll(async () => {
+  await running.close();
+  await server.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function asOwner(statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server.url() });
+  await client.connect();
+  await client.query(statement).finally(() => client.end());
+}
+
+interface Request {
+  readonly id?: string | undefined;
+  readonly query?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly who?: string | null;
+}
+
+async function call(method: string, path: string, { query = "", body, headers = {}, who = null }: Request) {
+  const reply = await fetch(`${running.url}${path}${query}`, {
+    method,
+    headers: {
+      ...(who === null ? {} : { authorization: `Bearer ${await signToken(secret, who, 600, systemClock)}` }),
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+  });
+  const text = await reply.text();
+  return { status: reply.status, headers: reply.headers, body: text === "" ? null : JSON.parse(text) };
+}
+
+/** Audience, operation and status of every reply that was seen and found as documented. */
+const driven = new Set<string>();
+
+/** Sends a request of an operation and holds its reply against the document. */
+async function drive(audience: Audience, operation: DescribedOperation, request: Request) {
+  const path = operation.path.replace("{id}", request.id ?? "");
+  const reply = await call(operation.method, path, { who: audience.speaker, ...request });
+  const label = `${audience.name} ${operation.method} ${operation.path} ${reply.status}`;
+  expect(operation.statuses, `${label} ${JSON.stringify(reply.body)}`).toContain(reply.status);
+  const pointer = operation.schemaOf(reply.status);
+  if (pointer === null) expect(reply.body, label).toBeNull();
+  else {
+    const fits = ajv.getSchema(`${audience.name}#${pointer}`);
+    if (fits === undefined) throw new Error(`no schema at ${pointer}`);
+    expect(fits(reply.body), `${label} ${JSON.stringify({ body: reply.body, errors: fits.errors })}`).toBe(true);
+  }
+  const absent = operation.headersOf(reply.status).filter((name) => name !== "Link" && !reply.headers.has(name));
+  expect(absent, `headers of ${label}`).toEqual([]);
+  driven.add(label);
+  return reply;
+}
+
+async function made(method: string, path: string, who: string | null, body?: unknown): Promise<string> {
+  const reply = await call(method, path, { who, body });
+  expect(reply.status, `${method} ${path} ${JSON.stringify(reply.body)}`).toBeLessThan(300);
+  return String(reply.body?.id);
+}
+
+const admin = seedId("users", "admin");
+const dish = { restaurant_id: restaurant(1), name: "Ukha", price: 6 };
+const period = { starts_at: "2026-01-01T00:00:00Z", ends_at: "2026-02-01T00:00:00Z" };
+const basket = { restaurant_id: restaurant(1), items: [{ menu_item_id: seedId("menu_items", "101"), quantity: 1 }] };
+
+/** Makes a record that the audience may read, and act on wherever it may act at all. */
+const makers: Readonly<Record<string, (speaker: string | null) => Promise<string>>> = {
+  drinks: () => made("POST", "/drinks", null, { name: "Water", price: 1 }),
+  users: async (speaker) => speaker ?? customer,
+  restaurants: () =>
+    made("POST", "/restaurants", admin, { name: "Bistro", city: "Perm", staff_ids: [seedId("users", "staff1")] }),
+  menu_items: () => made("POST", "/menu_items", admin, dish),
+  promotions: () => made("POST", "/promotions", admin, { code: `CODE${++count}`, percent: 5, ...period }),
+  orders: (speaker) => made("POST", "/orders", speaker === seedId("users", "customer1") ? speaker : customer, basket),
+};
+
+/** Orders that wait for their restaurant's answer: those that `status` can accept. */
+const waiting = [5, 6, 7, 8, 9].map(sownOrder);
+
+async function targetOf({ path, entity }: DescribedOperation, speaker: string | null): Promise<string | undefined> {
+  if (!path.includes("{id}")) return undefined;
+  if (path === "/orders/{id}/status") return waiting.find((_, index) => index % 2 === (speaker === admin ? 0 : 1));
+  return makers[entity]?.(speaker);
+}
+
+const idOf = (entity: string) => missing[plan.entities.find(({ name }) => name === entity)?.id ?? "uuid"];
+const anyVersion = { "if-match": "*" };
+
+/** How a status is driven, wherever the operation documents it. Nothing here changes a record. */
+const stimuli: Readonly<
+  Record<number, (audience: Audience, operation: DescribedOperation, id: string | undefined) => Promise<unknown>>
+> = {
+  304: async (audience, operation, id) => {
+    const { headers } = await drive(audience, operation, { id });
+    return drive(audience, operation, { id, headers: { "if-none-match": headers.get("etag") ?? "" } });
+  },
+  400: (audience, operation, id) => drive(audience, operation, { id, query: "?colour=red" }),
+  401: (audience, operation, id) => drive(audience, operation, { id, headers: { authorization: "Bearer nonsense" } }),
+  403: async (audience, operation) => {
+    const body = operation.example === undefined ? undefined : { ...operation.example };
+    if (operation.path === "/menu_items") {
+      return drive(audience, operation, { body: { ...body, restaurant_id: restaurant(2) } });
+    }
+    // Of others, or of another restaurant; a version that is none keeps what may be done after all from happening.
+    const foreign: Readonly<Record<string, readonly string[]>> = {
+      users: [customer],
+      restaurants: [restaurant(2)],
+      menu_items: [seedId("menu_items", "200")],
+      orders: [0, 1, 2].map(sownOrder),
+    };
+    for (const id of foreign[operation.entity] ?? []) {
+      await drive(audience, operation, { id, body, headers: { "if-match": '"999"' } });
+    }
+    return undefined;
+  },
+  404: (audience, operation) =>
+    drive(audience, operation, { id: idOf(operation.entity), body: operation.example, headers: anyVersion }),
+  410: async (audience, operation) => {
+    const id = await makers[operation.entity]?.(audience.speaker);
+    await made("DELETE", `/${operation.entity}/${id}`, admin);
+    return drive(audience, operation, { id, body: operation.example, headers: anyVersion });
+  },
+  412: (audience, operation, id) =>
+    drive(audience, operation, { id, body: operation.example, headers: { "if-match": '"999"' } }),
+  413: (audience, operation, id) => drive(audience, operation, { id, body: `"${"x".repeat(1_100_000)}"` }),
+  415: (audience, operation, id) =>
+    drive(audience, operation, { id, body: "x", headers: { "content-type": "text/plain" } }),
+  422: (audience, operation, id) => drive(audience, operation, { id, body: { nobody_knows: 1 }, headers: anyVersion }),
+  428: (audience, operation, id) => drive(audience, operation, { id, body: operation.example }),
+  431: (audience, operation, id) => drive(audience, operation, { id, headers: { "x-long": "x".repeat(17_000) } }),
+};
+
+/** What must be so before an example can be sent, and what must be undone so that others can send it too. */
+const before: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
+  "POST /restaurants/{id}/close": (id) => made("POST", `/restaurants/${id}/open`, seedId("users", "staff1"), {}),
+};
+const after: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
+  "POST /users": (id) => made("PATCH", `/users/${id}/email`, id, { email: `someone${++count}@example.com` }),
+  "PATCH /users/{id}/email": (id) => made("PATCH", `/users/${id}/email`, id, { email: `other${++count}@example.com` }),
+  "POST /promotions": (id) => made("DELETE", `/promotions/${id}`, admin),
+  "PATCH /promotions/{id}": (id) => made("DELETE", `/promotions/${id}`, admin),
+  "PUT /promotions/{id}": (id) => made("DELETE", `/promotions/${id}`, admin),
+};
+
+const tables = plan.entities.map(({ name }) => `app.${name}`);
+const success = (operation: DescribedOperation) => operation.statuses.filter((status) => status < 300);
+
+test("409: when others are always faster, every operation says so", async () => {
+  const targets = new Map<DescribedOperation, string | undefined>();
+  const writing = documents.map((audience) => ({
+    audience,
+    operations: audience.operations.filter(({ statuses }) => statuses.includes(409)),
+  }));
+  for (const { audience, operations } of writing) {
+    for (const operation of operations) targets.set(operation, await targetOf(operation, audience.speaker));
+  }
+  await asOwner(`
+    create function public.lose() returns trigger language plpgsql as
+      $$ begin raise exception using errcode = 'serialization_failure'; end $$;
+    ${tables.map((table) => `create trigger lose before insert or update on ${table} execute function public.lose()`).join(";")}`);
+  try {
+    for (const { audience, operations } of writing) {
+      for (const operation of operations) {
+        const request = { id: targets.get(operation), body: operation.example, headers: anyVersion };
+        expect((await drive(audience, operation, request)).status, `${operation.method} ${operation.path}`).toBe(409);
+      }
+    }
+  } finally {
+    await asOwner(tables.map((table) => `drop trigger lose on ${table}`).join(";"));
+  }
+});
+
+describe.each(documents)("the document for a $name", (audience) => {
+  const { operations, speaker } = audience;
+
+  test.each(operations)("$method $path refuses as documented", async (operation) => {
+    const id = await targetOf(operation, speaker);
+    for (const status of operation.statuses) await stimuli[status]?.(audience, operation, id);
+  });
+
+  // Who is deactivated can do nothing after it.
+  const lastly = (operation: DescribedOperation) => Number(operation.path.endsWith("/deactivate"));
+
+  test.each(operations.toSorted((one, other) => lastly(one) - lastly(other)))(
+    "$method $path takes its example",
+    async (operation) => {
+      const name = `${operation.method} ${operation.path}`;
+      const other = lastly(operation) === 1 && speaker === admin ? customer : await targetOf(operation, speaker);
+      if (other !== undefined) await before[name]?.(other);
+      const reply = await drive(audience, operation, {
+        id: other,
+        body: operation.example,
+        headers: operation.demandsVersion ? anyVersion : {},
+      });
+      expect([reply.status], JSON.stringify(reply.body)).toEqual(success(operation));
+      await after[name]?.(String(reply.body?.id ?? other));
+    },
+  );
+});
+
+describe("500 and 503", () => {
+  const everywhere = async (status: number) => {
+    for (const audience of documents) {
+      for (const operation of audience.operations) {
+        const id = operation.path.includes("{id}") ? idOf(operation.entity) : undefined;
+        const reply = await drive(audience, operation, { id, body: operation.example, headers: anyVersion });
+        expect(reply.status, `${audience.name} ${operation.method} ${operation.path}`).toBe(status);
+      }
+    }
+  };
+
+  test("when the database no longer knows Gesta's functions", async () => {
+    await asOwner("alter schema gesta rename to elsewhere; alter schema app rename to nowhere");
+    await everywhere(500);
+    await asOwner("alter schema elsewhere rename to gesta; alter schema nowhere rename to app");
+  });
+
+  test("when there is no database", async () => {
+    await server.stop();
+    await everywhere(503);
+  });
+});
+
+test("no documented status was left out", () => {
+  const promised = documents.flatMap(({ name, operations }) =>
+    operations.flatMap(({ method, path, statuses }) => statuses.map((status) => `${name} ${method} ${path} ${status}`)),
+  );
+  expect(promised.filter((label) => !driven.has(label))).toEqual([]);
+  expect(promised.length).toBeGreaterThan(1000);
+});

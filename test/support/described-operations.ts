@@ -1,0 +1,60 @@
+/** One operation of an OpenAPI document, as a client reads it. */
+export interface DescribedOperation {
+  readonly method: string;
+  readonly path: string;
+  /** `/orders/{id}/cancel` → `orders` */
+  readonly entity: string;
+  readonly statuses: readonly number[];
+  /** The request's example, or undefined where there is no body. */
+  readonly example: unknown;
+  readonly demandsVersion: boolean;
+  /** JSON pointer of the schema of a reply, or null where it has no body. */
+  schemaOf(status: number): string | null;
+  /** The headers that a reply of this status has. */
+  headersOf(status: number): readonly string[];
+}
+
+type Part = Readonly<Record<string, unknown>>;
+
+/** Tests read documents freely: a wrong way through one gives an empty part, and fails the expectation. */
+const part = (value: unknown): Part => (typeof value === "object" && value !== null ? (value as Part) : {});
+
+const escaped = (name: string): string => encodeURIComponent(name.replaceAll("~", "~0").replaceAll("/", "~1"));
+
+export function operationsOf(document: object): readonly DescribedOperation[] {
+  return Object.entries(part(part(document).paths)).flatMap(([path, item]) =>
+    Object.entries(part(item))
+      .filter(([method]) => method !== "parameters")
+      .map(([method, operation]) => described(document, path, method, part(operation))),
+  );
+}
+
+function described(document: object, path: string, method: string, operation: Part): DescribedOperation {
+  const responses = part(operation.responses);
+  const response = (status: number): { readonly pointer: string; readonly value: Part } => {
+    const value = part(responses[status]);
+    if (typeof value.$ref !== "string") {
+      return { pointer: `/paths/${escaped(path)}/${method}/responses/${status}`, value };
+    }
+    const name = value.$ref.split("/").at(-1) ?? "";
+    return {
+      pointer: `/components/responses/${escaped(name)}`,
+      value: part(part(part(part(document).components).responses)[name]),
+    };
+  };
+  const parameters = Array.isArray(operation.parameters) ? operation.parameters.map(part) : [];
+  return {
+    method: method.toUpperCase(),
+    path,
+    entity: path.split("/")[1] ?? "",
+    statuses: Object.keys(responses).map(Number),
+    example: part(part(part(operation.requestBody).content)["application/json"]).example,
+    demandsVersion: parameters.some(({ name, required }) => name === "If-Match" && required === true),
+    schemaOf(status) {
+      const { pointer, value } = response(status);
+      const [type] = Object.keys(part(value.content));
+      return type === undefined ? null : `${pointer}/content/${escaped(type)}/schema`;
+    },
+    headersOf: (status) => Object.keys(part(response(status).value.headers)),
+  };
+}
