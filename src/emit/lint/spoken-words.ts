@@ -17,6 +17,7 @@ export function spokenTo(entity: EntityPlan, audience: Audience): readonly Spoke
   if (!reads && actions.length === 0) return [];
   return [
     { kind: "entity", word: entity.name, path: "name" },
+    { kind: "entity", word: entity.singular, path: "name" },
     ...shownTo(entity, audience).flatMap((field) => ofField(field, `fields.${field.name}`, false)),
     ...actions.flatMap((action): SpokenWord[] => [
       { kind: "action", word: action.name, path: `actions.${action.name}` },

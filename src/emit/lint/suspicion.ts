@@ -19,17 +19,17 @@ export function toldToStrangers(
   told: (audience: Audience) => readonly { readonly path: string; readonly what: string }[],
   remedy: string,
 ): readonly Suspicion[] {
-  const places = new Map<string, { readonly what: string; readonly audiences: string[] }>();
+  const places = new Map<string, { readonly what: string; readonly audiences: Set<string> }>();
   for (const audience of strangersOf(plan)) {
     for (const { path, what } of told(audience)) {
-      const place = places.get(path) ?? { what, audiences: [] };
-      place.audiences.push(audienceName(audience));
+      const place = places.get(path) ?? { what, audiences: new Set() };
+      place.audiences.add(audienceName(audience));
       places.set(path, place);
     }
   }
   return [...places].map(([path, { what, audiences }]) => ({
     path,
-    reason: `the document for ${audiences.join(" and ")} ${what}`,
+    reason: `the document for ${[...audiences].join(" and ")} ${what}`,
     remedy,
   }));
 }
