@@ -28,6 +28,7 @@ const unsaid = ["places", "text", "format", "after"];
 
 const sayDifferent = (schema: object, value: unknown, faults: readonly Fault[]): boolean => {
   const fits = ajv.compile(schema)(value);
+  ajv.removeSchema(schema); // it would keep each of thousands
   return faults.length === 0 ? !fits : fits && faults.some(({ code }) => !unsaid.includes(code));
 };
 

@@ -49,6 +49,7 @@ test("every mistake is refused at once, each with its path and a remedy", () => 
         cook_id: reference("user"),
         note: text({ min: 9, max: 3, pattern: "(" }),
         size: oneOf({ values: ["s", "m"], default: "xl" }),
+        code: text({ max: 3, example: "SPRING" }),
       },
       lifecycle: workflow({
         initial: "nwe",
@@ -83,6 +84,7 @@ test("every mistake is refused at once, each with its path and a remedy", () => 
     "orders.fields.note: min 9 is greater than max 3; exchange them",
     "orders.fields.note: /(/ is no regular expression; correct it",
     'orders.fields.size: the default "xl" is not valid; give a valid enum',
+    'orders.fields.code: the example "SPRING" is not valid; give a valid text',
   ]);
 });
 

@@ -44,11 +44,20 @@ function actorsFindings({ actors, entities }: Plan): readonly Finding[] {
           remedy: "name the field that holds the role",
         },
       ]
-    : actors.active
-        .filter((state) => !entity.lifecycle?.states.includes(state))
-        .map((state) => ({
-          path: "actors.active",
-          fault: `no state '${state}' in ${entity.name}`,
-          remedy: "name a state of its lifecycle",
-        }));
+    : [
+        ...role.values
+          .filter((name) => name === "visitor")
+          .map((name) => ({
+            path: "actors.role",
+            fault: `'${name}' stands for whoever has no role`,
+            remedy: "choose another word for the role",
+          })),
+        ...actors.active
+          .filter((state) => !entity.lifecycle?.states.includes(state))
+          .map((state) => ({
+            path: "actors.active",
+            fault: `no state '${state}' in ${entity.name}`,
+            remedy: "name a state of its lifecycle",
+          })),
+      ];
 }

@@ -1,7 +1,8 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import delivery from "../../../examples/delivery/application.ts";
 import drinks from "../../../examples/drinks/application.ts";
-import type { lintRules } from "../../../src/declare/lint.ts";
+import { lintRules } from "../../../src/declare/lint.ts";
 import { lint } from "../../../src/emit/lint/lint.ts";
 import { spokenTo } from "../../../src/emit/lint/spoken-words.ts";
 import { emitOpenApi } from "../../../src/emit/openapi/openapi-emitter.ts";
@@ -26,6 +27,7 @@ import {
   workflow,
 } from "../../../src/index.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
+import { tableRows } from "../../support/markdown-table.ts";
 
 const users = entity(
   "users",
@@ -271,6 +273,11 @@ describe("an acceptance", () => {
     // @ts-expect-error no such rule
     orders({ sequential: "orders are no secret" });
   });
+});
+
+test("docs/lint.md explains every rule", () => {
+  const rows = tableRows(readFileSync("docs/lint.md", "utf8"), ["rule", "what it finds", "what to do"]);
+  expect(rows.map(([rule = ""]) => rule.replaceAll("`", ""))).toEqual([...lintRules]);
 });
 
 test.each([delivery, drinks])("$name is clean, and every acceptance has its reason", (declared) => {
