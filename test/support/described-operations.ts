@@ -7,6 +7,8 @@ export interface DescribedOperation {
   readonly statuses: readonly number[];
   /** The request's example, or undefined where there is no body. */
   readonly example: unknown;
+  /** The same as a form, where the operation takes forms. */
+  readonly formExample: string | undefined;
   readonly demandsVersion: boolean;
   /** JSON pointer of the schema of a reply, or null where it has no body. */
   schemaOf(status: number): string | null;
@@ -29,6 +31,15 @@ export function operationsOf(document: object): readonly DescribedOperation[] {
   );
 }
 
+/** A list is its name repeated. */
+function formOf(example: unknown): string | undefined {
+  if (example === undefined) return undefined;
+  const pairs = Object.entries(part(example)).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).map((each) => [name, String(each)]),
+  );
+  return new URLSearchParams(pairs).toString();
+}
+
 function described(document: object, path: string, method: string, operation: Part): DescribedOperation {
   const responses = part(operation.responses);
   const response = (status: number): { readonly pointer: string; readonly value: Part } => {
@@ -42,13 +53,15 @@ function described(document: object, path: string, method: string, operation: Pa
       value: part(part(part(part(document).components).responses)[name]),
     };
   };
+  const content = part(part(operation.requestBody).content);
   const parameters = Array.isArray(operation.parameters) ? operation.parameters.map(part) : [];
   return {
     method: method.toUpperCase(),
     path,
     entity: path.split("/")[1] ?? "",
     statuses: Object.keys(responses).map(Number),
-    example: part(part(part(operation.requestBody).content)["application/json"]).example,
+    example: part(content["application/json"]).example,
+    formExample: formOf(part(content["application/x-www-form-urlencoded"]).example),
     demandsVersion: parameters.some(({ name, required }) => name === "If-Match" && required === true),
     schemaOf(status) {
       const { pointer, value } = response(status);

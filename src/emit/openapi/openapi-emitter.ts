@@ -3,7 +3,7 @@ import { recordExample } from "../json-schema/example.ts";
 import { idSchema } from "../json-schema/field-schema.ts";
 import { recordSchema } from "../json-schema/record-schema.ts";
 import { type Audience, chance, readable } from "./audience.ts";
-import { actionOperation, listOperation, type Operation, readOperation, shownTo } from "./operations.ts";
+import { actionOperation, listOperation, type Operation, ownOperation, readOperation, shownTo } from "./operations.ts";
 import { problemExample, problemSchema, sharedResponses } from "./refusals.ts";
 
 /**
@@ -14,7 +14,7 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
   const entities = plan.entities.filter(
     (entity) => chance(entity.read, audience) !== "never" || entity.actions.some((action) => isOpen(action, audience)),
   );
-  const paths = entities.flatMap((entity) => pathsOf(entity, audience));
+  const paths = entities.flatMap((entity) => pathsOf(plan, entity, audience));
   const refusals = paths.flatMap(({ operations }) => operations.map(({ refuses }) => refuses));
   const codes = [...new Set(refusals.flat())];
   return {
@@ -70,7 +70,7 @@ interface Path {
   readonly operations: readonly Operation[];
 }
 
-function pathsOf(entity: EntityPlan, audience: Audience): readonly Path[] {
+function pathsOf(plan: Plan, entity: EntityPlan, audience: Audience): readonly Path[] {
   const paths = new Map<string, Operation[]>();
   const add = (path: string, operation: Operation) => {
     const operations = paths.get(path) ?? [];
@@ -80,6 +80,9 @@ function pathsOf(entity: EntityPlan, audience: Audience): readonly Path[] {
   const collection = `/${entity.name}`;
   if (chance(entity.read, audience) !== "never") {
     add(collection, listOperation(entity, audience));
+    if (entity.name === plan.actors?.entity && audience !== null) {
+      add(`${collection}/me`, ownOperation(entity, audience));
+    }
     add(`${collection}/{id}`, readOperation(entity, audience));
   }
   for (const action of entity.actions.filter((candidate) => isOpen(candidate, audience))) {

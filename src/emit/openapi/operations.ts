@@ -105,6 +105,25 @@ export function readOperation(entity: EntityPlan, audience: Audience): Operation
   };
 }
 
+/** The caller's own record. Whoever has none is not signed in. */
+export function ownOperation(entity: EntityPlan, audience: Audience): Operation {
+  return {
+    method: "GET",
+    refuses: listRefusals,
+    described: {
+      operationId: `read_own_${entity.singular}`,
+      summary: "Reads the caller's own record",
+      tags: [entity.name],
+      parameters: [ifNoneMatch],
+      responses: {
+        200: recordReply("The record", entity, audience, headers("ETag")),
+        304: notChanged,
+        ...refusalResponses(listRefusals),
+      },
+    },
+  };
+}
+
 function recordReply(description: string, entity: EntityPlan, audience: Audience, told: object): object {
   const example = recordExample(entity, shownTo(entity, audience));
   return {
@@ -132,7 +151,7 @@ export function actionOperation(
     refuses,
     described: {
       operationId: method === "PUT" ? `replace_${entity.singular}` : `${action.name}_${entity.singular}`,
-      summary: summaryOf(action, method),
+      summary: summaryOf(entity, action, method),
       tags: [entity.name],
       ...(action.kind === "create" ? {} : { parameters: [header("If-Match", "The ETag that was read", demanded)] }),
       ...(action.input.length === 0 ? {} : { requestBody: requestBody(action, method) }),
@@ -175,9 +194,17 @@ const fitsForm = (field: FieldPlan): boolean =>
     ? field.element !== null && field.element.kind !== "list" && fitsForm(field.element)
     : field.kind !== "object";
 
-const summaryOf = (action: ActionPlan, method: string): string => {
-  if (action.kind === "update")
-    return method === "PUT" ? "Replaces all fields that the client owns" : "Changes what is sent";
+const summaryOf = (entity: EntityPlan, action: ActionPlan, method: string): string => {
   const name = words(action.name);
-  return name.charAt(0).toUpperCase() + name.slice(1);
+  switch (action.kind) {
+    case "update":
+      return method === "PUT" ? "Replaces all fields that the client owns" : "Changes what is sent";
+    case "change":
+      return `Changes the ${name}`;
+    default: {
+      if (typeof action.event !== "string") return `Changes the ${name}`;
+      const verb = name.charAt(0).toUpperCase() + name.slice(1);
+      return name.includes(" ") ? verb : `${verb} ${words(entity.singular)}`;
+    }
+  }
 };

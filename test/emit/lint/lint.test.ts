@@ -321,6 +321,8 @@ test.each([null, "customer", "staff", "admin"])(
       "list",
       "read",
       "replace",
+      "own",
+      "me",
     ];
     const parts = (words: readonly string[]) => words.flatMap((word) => word.split("_"));
     const written = new Set(parts([...wordsOf(document), ...segments.map((part) => part.replaceAll("-", "_"))]));
