@@ -18,6 +18,7 @@ import { askForLife } from "./repositories/health-repository.ts";
 import { storedStreams } from "./repositories/ledger-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
 import { assertSafeRole, prepareSchema } from "./repositories/schema-repository.ts";
+import { workflowRepository } from "./repositories/workflow-repository.ts";
 import { authenticationService } from "./services/authentication-service.ts";
 import { commandsService } from "./services/commands-service.ts";
 import { argon2Passwords } from "./services/passwords.ts";
@@ -25,8 +26,12 @@ import { queriesService } from "./services/queries-service.ts";
 import { sow } from "./services/seed-service.ts";
 import { jwtTokens, signToken } from "./services/tokens.ts";
 import { type VerifyReport, verifyLedger } from "./services/verification-service.ts";
+import { entityWithWorkflow, type WorkflowService, workflowService } from "./services/workflow-service.ts";
+import { workflowsInForce } from "./services/workflows-in-force.ts";
 
 export type { Application as RunnableApplication } from "./declare/application.ts";
+export { workflowFormats } from "./emit/diagram/workflow-formats.ts";
+export type { WorkflowService } from "./services/workflow-service.ts";
 
 /** What a process hands in besides its configuration. */
 export interface Surroundings {
@@ -87,7 +92,9 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   const { configuration, observe, secret } = around;
   const records = recordsRepository(engine, plan);
   const passwords = argon2Passwords();
-  const commands = commandsService({ plan, behaviours, records, passwords, clock, newId: newIdentifier, observe });
+  const workflows = workflowsInForce(workflowRepository(engine));
+  const newId = newIdentifier;
+  const commands = commandsService({ plan, behaviours, records, workflows, passwords, clock, newId, observe });
   if (fresh && configuration.seed === "small") await sow(plan, commands, seed);
 
   const tokens = jwtTokens(
@@ -146,6 +153,25 @@ export const applicationDocuments = (declared: Application): ReadonlyMap<string,
 
 /** What the application's public face tells strangers. */
 export const lintApplication = (declared: Application): LintReport => lint(makePlan(declared).plan);
+
+/** Opens the database for an operator who looks after the workflows, and closes it again. */
+export async function withWorkflows<T>(
+  declared: Application,
+  around: Surroundings,
+  work: (workflows: WorkflowService) => Promise<T>,
+): Promise<T> {
+  const { plan } = makePlan(declared);
+  const engine = await openEngine(around.configuration, around.observe);
+  try {
+    return await work(workflowService(declared, plan, workflowRepository(engine)));
+  } finally {
+    await engine.close();
+  }
+}
+
+/** A workflow as it is declared, without a look at any database. @throws Error for an entity that has none. */
+export const declaredWorkflow = (declared: Application, entity: string) =>
+  entityWithWorkflow(makePlan(declared).plan, entity);
 
 /**
  * A bearer token for a sown user.

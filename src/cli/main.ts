@@ -5,6 +5,7 @@ import { loadApplication } from "./load-application.ts";
 import { openapi } from "./openapi.ts";
 import { start } from "./start.ts";
 import { surroundingsHere } from "./surroundings.ts";
+import { type WorkflowRequest, workflow } from "./workflow.ts";
 
 const help = `gesta <command> [--application FILE]
 
@@ -13,6 +14,12 @@ const help = `gesta <command> [--application FILE]
   verify [--json]       compare every record with its events
   openapi [--check]     write each audience's document to openapi/, or compare
   lint [--json]         report what the documents tell strangers
+  workflow show ENTITY [--format table|mermaid|xstate|json] [--declared]
+                        the workflow in force, or as it is declared
+  workflow apply FILE [--entity ENTITY] [--reason TEXT]
+                        put the workflow of a JSON file in force, also while the application runs
+  workflow history ENTITY
+                        every version that was in force, and who put it there
 
 Exit codes: 0 done and clean, 1 findings or refused, 2 could not run.
 `;
@@ -21,11 +28,18 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 
 class Refused extends Error {}
 
+/** Errors that say no to what was asked; all others mean that it could not be tried. */
+const refusals: ReadonlySet<string> = new Set([
+  ...["DirectoryLocked", "DeclarationError", "UnsafeRole", "ConfigurationError"],
+  ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded"],
+]);
+
 interface Options {
   readonly application?: string | undefined;
   readonly as?: string | undefined;
   readonly json: boolean;
   readonly check: boolean;
+  readonly workflow: WorkflowRequest;
 }
 
 const commands: Readonly<Record<string, (options: Options) => Promise<number>>> = {
@@ -52,6 +66,11 @@ const commands: Readonly<Record<string, (options: Options) => Promise<number>>> 
   },
   openapi: async ({ application, check }) => openapi(await loadApplication(application), check, say),
   lint: async ({ application, json }) => lint(await loadApplication(application), json, say),
+  workflow: async ({ application, workflow: request }) => {
+    const note = (text: string) => void process.stderr.write(text);
+    process.stdout.write(await workflow(await loadApplication(application), surroundingsHere, request, note));
+    return 0;
+  },
 };
 
 /** Runs one command line. @returns the exit code. */
@@ -65,6 +84,10 @@ export async function main(words: readonly string[]): Promise<number> {
         as: { type: "string" },
         json: { type: "boolean", default: false },
         check: { type: "boolean", default: false },
+        entity: { type: "string" },
+        format: { type: "string" },
+        reason: { type: "string" },
+        declared: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
@@ -73,10 +96,16 @@ export async function main(words: readonly string[]): Promise<number> {
       process.stderr.write(help);
       return values.help ? 0 : 2;
     }
-    return await command(values);
+    const { application, as, json, check, entity, format, reason, declared } = values;
+    return await command({
+      application,
+      as,
+      json,
+      check,
+      workflow: { words: positionals.slice(1), entity, format, reason, declared },
+    });
   } catch (error) {
     process.stderr.write(`gesta: ${error instanceof Error ? error.message : String(error)}\n`);
-    const refusals = ["DirectoryLocked", "DeclarationError", "UnsafeRole", "ConfigurationError"];
-    return error instanceof Refused || (error instanceof Error && refusals.includes(error.name)) ? 1 : 2;
+    return error instanceof Refused || (error instanceof Error && refusals.has(error.name)) ? 1 : 2;
   }
 }

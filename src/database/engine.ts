@@ -24,7 +24,7 @@ export interface Engine {
   run(statement: Statement, parameters: readonly unknown[]): Promise<readonly Row[]>;
   /** Runs a script as the owner, in one transaction. For migrations alone. */
   migrate(script: string): Promise<void>;
-  /** Reads as the owner, past row-level security. For migrations and verification alone. */
+  /** Reads as the owner, past row-level security. For migrations, verification and operators alone. */
   inspect(text: string, parameters?: readonly unknown[]): Promise<readonly Row[]>;
   close(): Promise<void>;
 }

@@ -41,6 +41,11 @@ export interface FieldOptions {
   readonly setBy?: Ownership;
   /** Who may read the field, among those who may read the record. */
   readonly readBy?: Policy;
+  /**
+   * A state of the lifecycle: once the record has reached it, the field cannot change. Reached is a state that the
+   * record is in or was in, and every state that the workflow leads to from it.
+   */
+  readonly frozenFrom?: string;
 }
 
 export interface TextOptions extends FieldOptions {

@@ -37,6 +37,7 @@ export const faults = {
   invalid: fill("is not valid", "неверное значение"),
   after: fill("must be later than {field}", "должно быть позже {field}"),
   wrong_password: fill("is not the current password", "не совпадает с текущим паролем"),
+  frozen: fill("cannot change any more", "больше не меняется"),
   not_available: fill("is not available", "недоступно"),
   unknown_parameter: fill("is not a parameter of this operation", "этой операции такой параметр неизвестен"),
   invalid_parameter: fill("{expected}", "{expected}"),

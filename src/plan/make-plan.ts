@@ -6,13 +6,14 @@ import type { Plan, SeedPlan } from "./plan.ts";
 import { planEntity } from "./transformers/plan-entity.ts";
 import { verifyActions } from "./verifiers/actions.ts";
 import { verifyFields } from "./verifiers/fields.ts";
+import { verifyFrozenFields } from "./verifiers/frozen-fields.ts";
 import { verifyNames } from "./verifiers/names.ts";
 import { verifyPolicies } from "./verifiers/policies.ts";
 import { verifyReferences } from "./verifiers/references.ts";
 import { verifyWorkflows } from "./verifiers/workflows.ts";
 
 const verifiers: readonly Verifier[] = [verifyNames, verifyReferences, verifyPolicies, verifyWorkflows];
-const planVerifiers: readonly PlanVerifier[] = [verifyFields, verifyActions];
+const planVerifiers: readonly PlanVerifier[] = [verifyFields, verifyFrozenFields, verifyActions];
 
 export interface Planned {
   readonly plan: Plan;

@@ -23,6 +23,8 @@ export interface FieldPlan {
   readonly personal: boolean;
   readonly setBy: Ownership;
   readonly readBy: Policy | null;
+  /** The state from which on the field cannot change. */
+  readonly frozenFrom: string | null;
   /** Bounds of a number, of a text's length in code points, of a list's number of entries. */
   readonly min: number | null;
   readonly max: number | null;

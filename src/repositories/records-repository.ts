@@ -57,6 +57,7 @@ export type Written =
   | { readonly outcome: "stale"; readonly current: number }
   | { readonly outcome: "unique" | "reference" | "invalid" | "failed"; readonly broken: string }
   | { readonly outcome: "transition_not_allowed"; readonly state: string }
+  | { readonly outcome: "frozen"; readonly state: string; readonly fields: readonly string[] }
   | { readonly outcome: "gone"; readonly deletedAt: string }
   | { readonly outcome: "unchanged" | "conflict" | "forbidden" | "not_found" | "unauthenticated" }
   | { readonly outcome: "in_flight" | "mismatch" };
@@ -261,6 +262,10 @@ function parseWritten(text: string): Written {
       return { outcome: word, broken: rest };
     case "transition_not_allowed":
       return { outcome: word, state: rest };
+    case "frozen": {
+      const [state = "", ...fields] = rest.split(" ");
+      return { outcome: word, state, fields };
+    }
     case "gone":
       return { outcome: word, deletedAt: rest };
     case "unchanged":

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Engine } from "../database/engine.ts";
+import { DatabaseError, type Engine } from "../database/engine.ts";
 import { ledgerSql } from "../database/schema/ledger.ts";
 import { rolesSql } from "../database/schema/roles.ts";
 
@@ -20,6 +20,17 @@ export class SchemaDiffers extends Error {
   }
 }
 
+/** The declared workflow cannot be put in force: it would displace an operator's, or strand records. */
+export class WorkflowRefused extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "WorkflowRefused";
+  }
+}
+
+/** The SQLSTATE with which `gesta.declare_workflow` refuses. */
+const workflowRefused = "GW001";
+
 /** One process at a time: the others wait at this lock, then find the work done. */
 const lock = "select pg_advisory_xact_lock(hashtextextended('gesta.migrations', 0));";
 
@@ -30,6 +41,7 @@ const hashOf = (text: string): string => createHash("sha256").update(text).diges
  * objects that hold no data are made anew when they changed.
  * @returns whether the database was empty.
  * @throws SchemaDiffers when the tables are others.
+ * @throws WorkflowRefused when a changed workflow would displace an operator's, or strand records.
  */
 export async function prepareSchema(
   engine: Engine,
@@ -54,6 +66,10 @@ export async function prepareSchema(
     // Another process that started at the same moment may have done the work while this one waited at the lock.
     const now = await recordedHashes(engine);
     if (now.get("tables") === wanted.tables && now.get("objects") === wanted.objects) return { fresh: false };
+    const cause = error instanceof DatabaseError ? error.cause : error;
+    if (cause instanceof Error && "code" in cause && cause.code === workflowRefused) {
+      throw new WorkflowRefused(cause.message);
+    }
     throw error;
   }
   return { fresh: before.size === 0 };

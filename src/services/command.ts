@@ -6,6 +6,7 @@ import type { Behaviours } from "../plan/behaviour.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
 import type { Passwords } from "./passwords.ts";
+import type { WorkflowsInForce } from "./workflows-in-force.ts";
 
 /** What tells a repeated request from a new one; both are UUIDs made by hashing. */
 export interface Idempotency {
@@ -49,6 +50,7 @@ export interface CommandsParts {
   readonly plan: Plan;
   readonly behaviours: Behaviours;
   readonly records: RecordsRepository;
+  readonly workflows: WorkflowsInForce;
   readonly passwords: Passwords;
   readonly clock: Clock;
   readonly newId: IdentifierSource;

@@ -6,7 +6,7 @@ import { canonicalJson, type Json, type JsonObject } from "../kernel/json.ts";
 import { problems } from "../kernel/problem.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Actor } from "../plan/behaviour.ts";
-import type { ActionPlan, EntityPlan, Plan } from "../plan/plan.ts";
+import type { ActionPlan, EntityPlan, LifecyclePlan, Plan } from "../plan/plan.ts";
 import type { Who, Written } from "../repositories/records-repository.ts";
 import type { CommandReply, CommandRequest, CommandsParts } from "./command.ts";
 import { decideChanges } from "./decide-changes.ts";
@@ -113,13 +113,29 @@ async function change(
   if (isGone) return deleted(state, "");
 
   const id = creates ? (request.id ?? (entity.id === "uuid" ? parts.newId() : null)) : request.id;
-  const situation = { known, actor, state, input: input.value, decided: request.decided ?? {}, id };
-  const decision = await decideChanges(parts, entity, action, situation);
+  const workflow = action.kind === "move" ? await parts.workflows.of(entity.name) : null;
+  const decision = await decideChanges(parts, entity, action, {
+    lifecycle: workflow?.lifecycle ?? null,
+    known,
+    actor,
+    state,
+    input: input.value,
+    decided: request.decided ?? {},
+    id,
+  });
   const set = "declined" in decision ? input.value : decision.set;
   if (actor.type !== "system") await demandRights(known, entity, action, actor, { ...state, ...set });
   checkVersion(entity, action, request, state);
+  if (
+    workflow !== null &&
+    state !== null &&
+    "to" in decision &&
+    !leads(workflow.lifecycle, action, state, decision.to)
+  ) {
+    if ((await parts.workflows.renew(entity.name)).version !== workflow.version) return "again";
+    throw transitionRefusal(entity, workflow.lifecycle, actor, state, known);
+  }
   if ("declined" in decision) throw new Refusal(decision.declined);
-  if (decision.to !== null && state !== null) checkTransition(entity, action, actor, state, decision.to, known);
   const same = state !== null && action.kind !== "move" && action.kind !== "delete" && isSame(state, decision);
   if (same && request.idempotency === null) return unchanged(parts, entity, request);
 
@@ -144,6 +160,10 @@ async function change(
       return action.kind === "delete" ? deleted(state, written.body) : replyOf(action, written);
     case "unchanged":
       return deleted(state, "");
+    case "transition_not_allowed":
+      // The workflow has changed since it was read, or is being changed; the next try decides by the new one.
+      await parts.workflows.renew(entity.name);
+      return "again";
     case "stale":
     case "conflict":
       return "again";
@@ -260,21 +280,23 @@ function checkVersion(entity: EntityPlan, action: ActionPlan, request: CommandRe
   }
 }
 
-function checkTransition(
+const leads = ({ transitions }: LifecyclePlan, action: ActionPlan, state: JsonObject, to: string | null): boolean =>
+  transitions.some((step) => step.action === action.name && step.from === state.status && step.to === to);
+
+/** The state does not lead there: tells what it does lead to, as far as the actor may go. */
+function transitionRefusal(
   entity: EntityPlan,
-  action: ActionPlan,
+  { transitions }: LifecyclePlan,
   actor: Actor,
   state: JsonObject,
-  to: string,
   known: KnownRecords,
-): void {
-  const steps = entity.lifecycle?.transitions.filter(({ from }) => from === state.status) ?? [];
-  if (steps.some((step) => step.action === action.name && step.to === to)) return;
+): Refusal {
+  const steps = transitions.filter(({ from }) => from === state.status);
   const possible = entity.actions.filter(
     ({ name, by }) =>
       steps.some((step) => step.action === name) && permits(by, actor, entity, state, known.visible) === "yes",
   );
-  throw new Refusal("transition_not_allowed", {
+  return new Refusal("transition_not_allowed", {
     status_now: String(state.status),
     allowed_actions: possible.map(({ name }) => name),
   });

@@ -3,7 +3,7 @@ import type { Fault } from "../kernel/fault.ts";
 import type { Json, JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Actor, Asking, ConflictCode, Deciding, Effect, Refused } from "../plan/behaviour.ts";
-import type { ActionPlan, EntityPlan } from "../plan/plan.ts";
+import type { ActionPlan, EntityPlan, LifecyclePlan } from "../plan/plan.ts";
 import type { CommandsParts } from "./command.ts";
 import type { KnownRecords } from "./known-records.ts";
 
@@ -30,6 +30,8 @@ interface Situation {
   readonly decided: JsonObject;
   /** The id of the record, a new one's too; null where the database gives it. */
   readonly id: string | null;
+  /** The workflow in force; null where the action does not move the record. */
+  readonly lifecycle: LifecyclePlan | null;
 }
 
 const refuse = (...faults: readonly Fault[]): Refused => ({ refused: faults });
@@ -43,7 +45,7 @@ export async function decideChanges(
   { behaviours, clock, passwords }: CommandsParts,
   entity: EntityPlan,
   action: ActionPlan,
-  { known, actor, state, input, decided, id }: Situation,
+  { known, actor, state, input, decided, id, lifecycle }: Situation,
 ): Promise<Decision | Declined> {
   const behaviour = behaviours.get(`${entity.name}.${action.name}`);
   const asked: Asking = { input, actor, now: clock.now(), state };
@@ -69,7 +71,7 @@ export async function decideChanges(
   }
   const faults = checkDecision(entity, set, action.kind === "create");
   if (faults.length > 0) throw Refusal.invalid(faults);
-  const to = action.kind === "move" ? targetOf(action, behaviour?.to?.(deciding), deciding) : null;
+  const to = lifecycle === null ? null : targetOf(action, behaviour?.to?.(deciding), deciding, lifecycle);
   const record = { ...state, ...set, id };
   const effects = behaviour?.effects?.({ input, actor, needs, record }) ?? [];
   return { event: eventOf(action, to), set, secrets, to, effects };
@@ -89,11 +91,17 @@ const defaults = (entity: EntityPlan, actor: Actor): JsonObject =>
       }),
   );
 
-/** The state to end in: what `to` says, what the caller named, or the only one that the workflow knows. */
-function targetOf(action: ActionPlan, said: string | undefined, { input, state }: Deciding): string {
+/** The state to end in: what `to` says, what the caller named, or the only one that the workflow leads to from here. */
+function targetOf(
+  action: ActionPlan,
+  said: string | undefined,
+  { input, state }: Deciding,
+  { transitions }: LifecyclePlan,
+): string {
   if (said !== undefined) return said;
   if (typeof action.event !== "string") return String(input.status);
-  return action.targets[0] ?? String(state?.status);
+  const step = transitions.find((step) => step.action === action.name && step.from === state?.status);
+  return step?.to ?? String(state?.status);
 }
 
 const eventOf = (action: ActionPlan, to: string | null): string =>

@@ -41,7 +41,8 @@ async function decideEffect(parts: CommandsParts, known: KnownRecords, effect: E
   const input = checkInput(entity, action, effect.input, state, false);
   if (input.faults.length > 0) throw failed(`got input that it refuses: ${JSON.stringify(input.faults)}`);
   const id = effect.id ?? (entity.id === "uuid" ? parts.newId() : null);
-  const situation = { known, actor: system, state, input: input.value, decided: {}, id };
+  const lifecycle = action.kind === "move" ? (await parts.workflows.of(entity.name)).lifecycle : null;
+  const situation = { known, actor: system, state, input: input.value, decided: {}, id, lifecycle };
   const decision = await decideChanges(parts, entity, action, situation);
   if ("declined" in decision) throw new Refusal(decision.declined);
   if (decision.effects.length > 0) throw failed("has effects of its own; name them in the first action");

@@ -24,8 +24,10 @@ export function refusalOf(
       const errors = [{ pointer: field === undefined ? "" : `/${field}`, code: code[written.outcome] }];
       return written.outcome === "unique" ? new Refusal("unique", { errors }) : Refusal.invalid(errors);
     }
-    case "transition_not_allowed":
-      return new Refusal("transition_not_allowed", { status_now: written.state, allowed_actions: [] });
+    case "frozen": {
+      const errors = written.fields.map((name) => ({ pointer: `/${name}`, code: "frozen" as const }));
+      return new Refusal("transition_not_allowed", { status_now: written.state, errors });
+    }
     case "gone":
       return new Refusal("gone", { deleted_at: written.deletedAt });
     case "forbidden":
@@ -37,6 +39,7 @@ export function refusalOf(
       return new Refusal("idempotency_in_flight", { retryAfter: 1 });
     case "mismatch":
       return new Refusal("idempotency_mismatch");
+    case "transition_not_allowed":
     case "stale":
     case "unchanged":
       return new Refusal("conflict");

@@ -328,7 +328,7 @@ begin
 end
 $$;
 
-delete from gesta.workflow;
+
 
 revoke all on all functions in schema app from public;
 

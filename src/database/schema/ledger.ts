@@ -1,3 +1,5 @@
+import { workflowLedgerSql } from "./workflow-ledger.ts";
+
 /**
  * Gesta's own tables and functions: the ledger of events and what guards it. Made once, by gesta_owner.
  * `events` carries what later consumers need: feed order (epoch, tx, seq), a hash chain for each stream, a version of
@@ -12,14 +14,6 @@ create table gesta.migrations (
   name text primary key,
   hash text not null,
   applied_at timestamptz not null default now()
-);
-
-create table gesta.workflow (
-  entity text not null,
-  action text not null,
-  from_state text not null,
-  to_state text not null,
-  primary key (entity, action, from_state, to_state)
 );
 
 -- Keys of personal data, by person; kept apart, so that a backup can leave them out.
@@ -131,6 +125,7 @@ create type gesta.fact as (stream_id uuid, version integer, at timestamptz, data
 -- transaction id: one taken before the wait would sort this command's events ahead of those it waited for.
 create function gesta.lock_streams(commands jsonb[]) returns void language plpgsql as $$
 begin
+  perform gesta.hold_workflows();
   perform pg_advisory_xact_lock(hashtextextended(stream, 0))
     from (
       select c->>'id' as stream from unnest(commands) c where c->>'version' is not null
@@ -251,6 +246,8 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp as 
   )
   select count(*)::integer from gone
 $$;
+
+${workflowLedgerSql}
 
 -- What an error means to the caller; 'failed' is one that nobody foresaw.
 create function gesta.refusal(state text, broken text, message text) returns text language sql immutable as $$

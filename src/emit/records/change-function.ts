@@ -63,7 +63,7 @@ ${moves ? indent(move(entity), 6) : ""}      if ${deletes} then
         new.deleted_at := new.updated_at;
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
-      changed := changed || new;
+${indent(frozenFields(entity), 6)}      changed := changed || new;
       facts := facts || row(${streamOf(entity, "new.id")}, new.version, new.updated_at, data, change.c)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_${name}(new));
     end if;
@@ -96,6 +96,26 @@ const refusedMove = (entity: EntityPlan): string =>
 ) then
   answers[change.place] := concat('transition_not_allowed ', old.status);
 `;
+
+/** Fields that keep their values once the record has reached a state: 'frozen <state> <field> …'. */
+function frozenFields(entity: EntityPlan): string {
+  const states = new Set(columnsOf(entity).flatMap(({ frozenFrom }) => frozenFrom ?? []));
+  return [...states]
+    .map((state) => {
+      const names = columnsOf(entity).flatMap((field) => (field.frozenFrom === state ? [field.name] : []));
+      const row = (record: string) => `row(${names.map((name) => `${record}.${ident(name)}`).join(", ")})`;
+      const changed = names.map(
+        (name) => `case when new.${ident(name)} is distinct from old.${ident(name)} then ${literal(name)} end`,
+      );
+      return `if ${row("new")} is distinct from ${row("old")}
+    and gesta.has_reached(${literal(entity.name)}, ${literal(state)}, old.status, ${streamOf(entity, "old.id")}) then
+  answers[change.place] := concat_ws(' ', 'frozen', old.status, ${changed.join(", ")});
+  continue;
+end if;
+`;
+    })
+    .join("");
+}
 
 const move = (entity: EntityPlan): string =>
   `if ${isKind(entity.actions, "move", "act")} then

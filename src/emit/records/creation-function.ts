@@ -10,7 +10,7 @@ export function emitCreation(entity: EntityPlan): string {
   const table = `app.${ident(name)}`;
   const id = entity.id === "serial" ? `nextval('app.${name}_id_seq')` : "c->>'id'";
   const blank = [
-    ...(lifecycle === null ? [] : [`blank.status := ${literal(lifecycle.initial)};`]),
+    ...(lifecycle === null ? [] : [`blank.status := gesta.initial_state(${literal(name)});`]),
     "blank.version := 1;",
     "blank.created_at := gesta.now();",
     "blank.updated_at := blank.created_at;",

@@ -1,16 +1,13 @@
 import type { Plan } from "../../plan/plan.ts";
+import { workflowSourceOf } from "../../plan/workflow-source.ts";
 import { literal } from "../sql-text.ts";
 
-/** The transitions of all entities, as rows of `gesta.workflow`. */
-export function emitTransitions(plan: Plan): string {
-  const rows = plan.entities.flatMap(({ name, lifecycle }) =>
-    (lifecycle?.transitions ?? []).map(
-      ({ action, from, to }) => `  (${[name, action, from, to].map(literal).join(", ")})`,
-    ),
-  );
-  const insert =
-    rows.length === 0
-      ? ""
-      : `\ninsert into gesta.workflow (entity, action, from_state, to_state) values\n${rows.join(",\n")};`;
-  return `delete from gesta.workflow;${insert}`;
-}
+/** The declared workflows, told to the database: what an operator applied stays in force unless one has changed. */
+export const emitTransitions = (plan: Plan): string =>
+  plan.entities
+    .flatMap(({ name, lifecycle }) =>
+      lifecycle === null
+        ? []
+        : [`select gesta.declare_workflow(${literal(name)}, ${literal(JSON.stringify(workflowSourceOf(lifecycle)))});`],
+    )
+    .join("\n");

@@ -42,6 +42,7 @@ export function planField(
     personal: options.personal ?? false,
     setBy,
     readBy: options.readBy ?? null,
+    frozenFrom: options.frozenFrom ?? null,
     min: options.min ?? limits[field.kind]?.min ?? null,
     max: options.max ?? limits[field.kind]?.max ?? null,
     bounded: options.max !== undefined,

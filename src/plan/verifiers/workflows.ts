@@ -1,4 +1,5 @@
 import type { EntityDeclaration } from "../../declare/entity.ts";
+import type { WorkflowSource } from "../../declare/workflow.ts";
 import { nearest } from "../../kernel/suggestion.ts";
 import { didYouMean, type Finding, type Verifier } from "../finding.ts";
 
@@ -14,34 +15,46 @@ function entityFindings(entity: EntityDeclaration): readonly Finding[] {
       remedy: "declare `lifecycle: workflow(…)`",
     }));
   }
-  const { initial, states } = entity.lifecycle;
   const path = `${entity.name}.lifecycle`;
+  const states = Object.keys(entity.lifecycle.states);
+  return [
+    ...tableFindings(entity, entity.lifecycle, `${path}.`),
+    ...unreachedFindings(entity.lifecycle, path),
+    ...moves.flatMap(([name, action]) => moveFindings(entity, states, name, action)),
+  ];
+}
+
+/** What is wrong with a table of transitions, whoever wrote it. Paths begin with `prefix`. */
+export function tableFindings(
+  entity: EntityDeclaration,
+  { initial, states }: WorkflowSource,
+  prefix: string,
+): readonly Finding[] {
   const names = Object.keys(states);
   const noState = (where: string, state: string): Finding => ({
     path: where,
     fault: `no state '${state}'`,
     remedy: didYouMean(nearest(state, names), `use one of: ${names.join(", ")}`),
   });
-  const actions = moves.map(([name]) => name);
-  const targets = new Set([initial]);
-  const findings: Finding[] = names.includes(initial) ? [] : [noState(`${path}.initial`, initial)];
+  const actions = Object.entries(entity.actions).flatMap(([name, { kind }]) => (kind === "move" ? [name] : []));
+  const findings: Finding[] = names.includes(initial) ? [] : [noState(`${prefix}initial`, initial)];
   for (const [state, { final, on }] of Object.entries(states)) {
     if (final === true && on !== undefined) {
       findings.push({
-        path: `${path}.states.${state}`,
+        path: `${prefix}states.${state}`,
         fault: "a final state has a way out",
         remedy: "remove `final` or `on`",
       });
     }
     if (final !== true && Object.keys(on ?? {}).length === 0) {
       findings.push({
-        path: `${path}.states.${state}`,
+        path: `${prefix}states.${state}`,
         fault: "no way leads out",
         remedy: 'add transitions or `"final": true`',
       });
     }
     for (const [action, to] of Object.entries(on ?? {})) {
-      const where = `${path}.states.${state}.on.${action}`;
+      const where = `${prefix}states.${state}.on.${action}`;
       if (!actions.includes(action)) {
         const remedy = didYouMean(
           nearest(action, actions),
@@ -50,20 +63,23 @@ function entityFindings(entity: EntityDeclaration): readonly Finding[] {
         findings.push({ path: where, fault: `no action '${action}' that moves ${entity.name}`, remedy });
       }
       for (const [index, target] of (typeof to === "string" ? [to] : to).entries()) {
-        targets.add(target);
         if (!names.includes(target))
           findings.push(noState(typeof to === "string" ? where : `${where}[${index}]`, target));
       }
     }
   }
-  for (const state of names.filter((name) => !targets.has(name))) {
-    findings.push({
+  return findings;
+}
+
+function unreachedFindings({ initial, states }: WorkflowSource, path: string): readonly Finding[] {
+  const targets = new Set([initial, ...Object.values(states).flatMap(({ on }) => Object.values(on ?? {}).flat())]);
+  return Object.keys(states)
+    .filter((name) => !targets.has(name))
+    .map((state) => ({
       path: `${path}.states.${state}`,
       fault: "no transition leads here",
       remedy: "add one or remove the state",
-    });
-  }
-  return [...findings, ...moves.flatMap(([name, action]) => moveFindings(entity, names, name, action))];
+    }));
 }
 
 function moveFindings(
