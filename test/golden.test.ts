@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import delivery from "../examples/delivery/application.ts";
 import drinks from "../examples/drinks/application.ts";
 import { ledgerSql } from "../src/database/schema/ledger.ts";
-import { workflowDiagram } from "../src/emit/diagram/workflow-diagram.ts";
+import { workflowFormats } from "../src/emit/diagram/workflow-formats.ts";
 import { openApiFiles } from "../src/emit/openapi/openapi-files.ts";
 import { emitSchema } from "../src/emit/schema-emitter.ts";
 import { makePlan } from "../src/plan/make-plan.ts";
@@ -47,8 +47,11 @@ describe.each([drinks, delivery])("the artefacts of $name", (application) => {
 
 test("the ledger", () => golden("ledger.sql", ledgerSql));
 
-test("the workflow of orders as a diagram", () => {
+test("the workflow of orders in every form", () => {
   const orders = makePlan(delivery).plan.entities.find(({ name }) => name === "orders");
   if (orders === undefined) throw new Error("delivery has orders");
-  golden("orders.workflow.mmd", workflowDiagram(orders));
+  golden("orders.workflow.mmd", workflowFormats.mermaid(orders));
+  golden("orders.workflow.txt", workflowFormats.table(orders));
+  golden("orders.workflow.xstate.json", workflowFormats.xstate(orders));
+  golden("orders.workflow.json", workflowFormats.json(orders));
 });

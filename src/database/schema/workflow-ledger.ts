@@ -19,7 +19,7 @@ create table gesta.workflow_versions (
   origin text not null check (origin in ('declaration', 'operator')),
   changed_by text not null,
   reason text,
-  changed_at timestamptz(3) not null default now(),
+  changed_at timestamptz(3) not null,
   primary key (entity, version)
 );
 
@@ -89,9 +89,9 @@ begin
     if stranded is not null then return concat('stranded ', stranded); end if;
   end if;
 
-  insert into gesta.workflow_versions (entity, version, source, declared, origin, changed_by, reason)
+  insert into gesta.workflow_versions (entity, version, source, declared, origin, changed_by, reason, changed_at)
     values (put_workflow.entity, coalesce(last.version, 0) + 1, wanted, put_workflow.declared, put_workflow.origin,
-            session_user, put_workflow.reason);
+            session_user, put_workflow.reason, gesta.now());
   return concat('put ', coalesce(last.version, 0) + 1);
 end
 $$;
