@@ -75,8 +75,6 @@ export interface ActionPlan {
   readonly verify: Readonly<Record<string, string>>;
   /** Whether a request must carry an `Idempotency-Key`. */
   readonly demandsKey: boolean;
-  /** The states that the action may end in; empty where it does not move the record. */
-  readonly targets: readonly string[];
   readonly method: "POST" | "PATCH" | "DELETE";
   /** Path below the collection: `""`, `/{id}`, `/{id}/confirm-payment`. */
   readonly path: string;

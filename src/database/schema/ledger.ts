@@ -125,7 +125,8 @@ create type gesta.fact as (stream_id uuid, version integer, at timestamptz, data
 -- transaction id: one taken before the wait would sort this command's events ahead of those it waited for.
 create function gesta.lock_streams(commands jsonb[]) returns void language plpgsql as $$
 begin
-  perform gesta.hold_workflows();
+  -- A workflow changes only between transactions. Before all other locks, so that no two wait for each other.
+  perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
   perform pg_advisory_xact_lock(hashtextextended(stream, 0))
     from (
       select c->>'id' as stream from unnest(commands) c where c->>'version' is not null

@@ -50,14 +50,6 @@ create trigger by_version_alone before insert or update or delete or truncate on
 create trigger only_added before update or delete or truncate on gesta.workflow_versions
   for each statement execute function gesta.refuse_workflow_by_hand();
 
--- Writers hold this until they commit. A change of a workflow waits for all of them and makes the next ones wait, so
--- no record is on its way into a state while that state's records are counted. Taken before any other lock.
-create function gesta.hold_workflows() returns void language plpgsql as $$
-begin
-  perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
-end
-$$;
-
 -- Puts a workflow in force: 'put <version>', 'unchanged <version>', 'stranded {"<state>": <live records in it>}', or
 -- 'operators <version>' where another declaration than the last one would displace what an operator applied.
 create function gesta.put_workflow(entity text, wanted json, declared json, origin text, reason text) returns text
@@ -67,6 +59,8 @@ declare
   removed text[];
   stranded jsonb;
 begin
+  -- Writers hold this lock shared, from before their first look at a record to their commit (see lock_streams). So no
+  -- record is on its way into a state while that state's records are counted.
   perform pg_advisory_xact_lock(hashtextextended('gesta.workflow', 0));
   select * into last from gesta.workflow_versions v
     where v.entity = put_workflow.entity order by v.version desc limit 1;
@@ -119,12 +113,6 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     where v.entity = wanted order by v.version desc limit 1
 $$;
 grant execute on function gesta.workflow_in_force(text) to gesta_app;
-
-create function gesta.initial_state(wanted text) returns text language plpgsql stable as $$
-begin
-  return (select v.source->>'initial' from gesta.workflow_versions v where v.entity = wanted order by v.version desc limit 1);
-end
-$$;
 
 -- Whether a record has reached a state: it is in it or in one that the workflow in force leads to from it, or its
 -- events say that it was in it, whatever workflow was in force then.

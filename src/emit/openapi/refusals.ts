@@ -23,6 +23,8 @@ export const readRefusals = (entity: EntityPlan): readonly ProblemCode[] => [...
 /** Every refusal that an action can answer to an audience, by its code. */
 export function actionRefusals(entity: EntityPlan, action: ActionPlan, audience: Audience): readonly ProblemCode[] {
   const creates = action.kind === "create";
+  const freezes = entity.fields.some(({ name, frozenFrom }) => frozenFrom !== null && action.sets.includes(name));
+  const keyed = action.method === "POST" || action.method === "PATCH";
   const codes: readonly (readonly [ProblemCode, boolean])[] = [
     ["too_large", true],
     ["unsupported_media_type", true],
@@ -35,7 +37,11 @@ export function actionRefusals(entity: EntityPlan, action: ActionPlan, audience:
     ["gone", !creates && action.kind !== "delete" && ofRecord(entity).includes("gone")],
     ["stale", !creates],
     ["unique", entity.fields.some(({ unique, name }) => unique && action.sets.includes(name))],
-    ["transition_not_allowed", action.kind === "move"],
+    ["transition_not_allowed", action.kind === "move" || (!creates && freezes)],
+    ["idempotency_key_required", action.demandsKey],
+    ["idempotency_key_invalid", keyed],
+    ["idempotency_in_flight", keyed],
+    ["idempotency_mismatch", keyed],
     ["precondition_required", entity.demandsVersion && action.kind === "update"],
   ];
   return [...ofAll, ...codes.filter(([, possible]) => possible).map(([code]) => code)];

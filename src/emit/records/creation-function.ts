@@ -10,7 +10,11 @@ export function emitCreation(entity: EntityPlan): string {
   const table = `app.${ident(name)}`;
   const id = entity.id === "serial" ? `nextval('app.${name}_id_seq')` : "c->>'id'";
   const blank = [
-    ...(lifecycle === null ? [] : [`blank.status := gesta.initial_state(${literal(name)});`]),
+    ...(lifecycle === null
+      ? []
+      : [
+          `blank.status := (select w.source->>'initial' from gesta.workflow_versions w where w.entity = ${literal(name)} order by w.version desc limit 1);`,
+        ]),
     "blank.version := 1;",
     "blank.created_at := gesta.now();",
     "blank.updated_at := blank.created_at;",

@@ -1,6 +1,6 @@
 import type { Action } from "../../declare/action.ts";
 import type { EntityDeclaration } from "../../declare/entity.ts";
-import type { ActionPlan, FieldPlan, LifecyclePlan } from "../plan.ts";
+import type { ActionPlan, FieldPlan } from "../plan.ts";
 import { planField } from "./plan-field.ts";
 import { kebabOf } from "./words.ts";
 
@@ -8,7 +8,6 @@ interface Surroundings {
   readonly entity: EntityDeclaration;
   readonly title: string;
   readonly fields: readonly FieldPlan[];
-  readonly lifecycle: LifecyclePlan | null;
   readonly idOf: (entity: string) => "uuid" | "serial" | null;
 }
 
@@ -33,9 +32,6 @@ export function planAction(name: string, action: Action, around: Surroundings): 
     sets: setsOf(action, around),
     verify: action.verify,
     demandsKey: action.demandsKey,
-    targets: [
-      ...new Set((around.lifecycle?.transitions ?? []).filter((step) => step.action === name).map((step) => step.to)),
-    ],
     ...addresses[action.kind](name),
   };
 }

@@ -22,7 +22,7 @@ export function planEntity(entity: EntityDeclaration, idOf: (entity: string) => 
     read: entity.read,
     demandsVersion: entity.demandsVersion,
     actions: Object.entries(entity.actions).map(([name, action]) =>
-      planAction(name, action, { entity, title, fields, lifecycle, idOf }),
+      planAction(name, action, { entity, title, fields, idOf }),
     ),
     indexes: planIndexes(entity.name, fields),
     accepted: entity.accepted,
