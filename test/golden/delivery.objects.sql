@@ -543,7 +543,7 @@ begin
         when 'register' then array['name', 'email', 'password', 'avatar', 'role']
       end) <> '{}'
   ) then raise insufficient_privilege; end if;
-  blank.status := 'active';
+  blank.status := (select w.source->>'initial' from gesta.workflow_versions w where w.entity = 'users' order by w.version desc limit 1);
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
@@ -847,7 +847,7 @@ begin
         when 'create' then array['name', 'city', 'staff_ids']
       end) <> '{}'
   ) then raise insufficient_privilege; end if;
-  blank.status := 'closed';
+  blank.status := (select w.source->>'initial' from gesta.workflow_versions w where w.entity = 'restaurants' order by w.version desc limit 1);
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
@@ -1706,7 +1706,7 @@ begin
         when 'place' then array['restaurant_id', 'items', 'promotion_code', 'user_id', 'total_price', 'final_price', 'reason']
       end) <> '{}'
   ) then raise insufficient_privilege; end if;
-  blank.status := 'pending_payment';
+  blank.status := (select w.source->>'initial' from gesta.workflow_versions w where w.entity = 'orders' order by w.version desc limit 1);
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
@@ -1779,6 +1779,11 @@ begin
       if act in ('delete') then
         new.deleted_at := new.updated_at;
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      if row(new.items, new.total_price, new.final_price) is distinct from row(old.items, old.total_price, old.final_price)
+          and gesta.has_reached('orders', 'accepted', old.status, old.id) then
+        answers[change.place] := concat_ws(' ', 'frozen', old.status, case when new.items is distinct from old.items then 'items' end, case when new.total_price is distinct from old.total_price then 'total_price' end, case when new.final_price is distinct from old.final_price then 'final_price' end);
+        continue;
       end if;
       changed := changed || new;
       facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
@@ -1895,21 +1900,9 @@ begin
 end
 $$;
 
-delete from gesta.workflow;
-insert into gesta.workflow (entity, action, from_state, to_state) values
-  ('users', 'deactivate', 'active', 'deactivated'),
-  ('restaurants', 'open', 'closed', 'open'),
-  ('restaurants', 'close', 'open', 'closed'),
-  ('orders', 'confirm_payment', 'pending_payment', 'accepted'),
-  ('orders', 'confirm_payment', 'pending_payment', 'new'),
-  ('orders', 'cancel', 'pending_payment', 'cancelled'),
-  ('orders', 'status', 'new', 'accepted'),
-  ('orders', 'cancel', 'new', 'cancelled'),
-  ('orders', 'status', 'accepted', 'cooking'),
-  ('orders', 'cancel', 'accepted', 'cancelled'),
-  ('orders', 'status', 'cooking', 'on_way'),
-  ('orders', 'cancel', 'cooking', 'cancelled'),
-  ('orders', 'status', 'on_way', 'delivered');
+select gesta.declare_workflow('users', '{"initial":"active","states":{"active":{"on":{"deactivate":"deactivated"}},"deactivated":{"final":true}}}');
+select gesta.declare_workflow('restaurants', '{"initial":"closed","states":{"closed":{"on":{"open":"open"}},"open":{"on":{"close":"closed"}}}}');
+select gesta.declare_workflow('orders', '{"initial":"pending_payment","states":{"pending_payment":{"on":{"confirm_payment":["accepted","new"],"cancel":"cancelled"}},"new":{"on":{"status":"accepted","cancel":"cancelled"}},"accepted":{"on":{"status":"cooking","cancel":"cancelled"}},"cooking":{"on":{"status":"on_way","cancel":"cancelled"}},"on_way":{"on":{"status":"delivered"}},"delivered":{"final":true},"cancelled":{"final":true}}}');
 
 revoke all on all functions in schema app from public;
 

@@ -4,7 +4,7 @@ import type { ActionPlan, EntityPlan, FieldPlan } from "../../plan/plan.ts";
 import { inputExample, recordExample } from "../json-schema/example.ts";
 import { inputSchema, type Schema } from "../json-schema/field-schema.ts";
 import { type Audience, readable } from "./audience.ts";
-import { actionRefusals, listRefusals, readRefusals, refusalResponses } from "./refusals.ts";
+import { actionRefusals, listRefusals, readRefusals, refusalResponses, takesKey } from "./refusals.ts";
 
 /** One operation of a document, and the refusals that it names. */
 export interface Operation {
@@ -144,8 +144,14 @@ export function actionOperation(
   method: ActionPlan["method"] | "PUT",
   audience: Audience,
 ): Operation {
-  const refuses = actionRefusals(entity, action, audience);
+  const refuses = actionRefusals(entity, action, method, audience);
   const demanded = entity.demandsVersion && action.kind === "update";
+  const parameters = [
+    ...(action.kind === "create" ? [] : [header("If-Match", "The ETag that was read", demanded)]),
+    ...(takesKey(method)
+      ? [header("Idempotency-Key", "A value of the caller's own; the same one for a repetition", action.demandsKey)]
+      : []),
+  ];
   return {
     method,
     refuses,
@@ -153,7 +159,7 @@ export function actionOperation(
       operationId: method === "PUT" ? `replace_${entity.singular}` : `${action.name}_${entity.singular}`,
       summary: summaryOf(entity, action, method),
       tags: [entity.name],
-      ...(action.kind === "create" ? {} : { parameters: [header("If-Match", "The ETag that was read", demanded)] }),
+      ...(parameters.length === 0 ? {} : { parameters }),
       ...(action.input.length === 0 ? {} : { requestBody: requestBody(action, method) }),
       responses: { ...done(entity, action, audience), ...refusalResponses(refuses) },
     },

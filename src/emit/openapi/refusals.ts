@@ -20,11 +20,21 @@ export const listRefusals: readonly ProblemCode[] = ofAll;
 
 export const readRefusals = (entity: EntityPlan): readonly ProblemCode[] => [...ofAll, ...ofRecord(entity)];
 
+type Method = ActionPlan["method"] | "PUT";
+
+/** Where `Idempotency-Key` counts; a repeated PUT or DELETE comes to the same anyway. */
+export const takesKey = (method: Method): boolean => method === "POST" || method === "PATCH";
+
 /** Every refusal that an action can answer to an audience, by its code. */
-export function actionRefusals(entity: EntityPlan, action: ActionPlan, audience: Audience): readonly ProblemCode[] {
+export function actionRefusals(
+  entity: EntityPlan,
+  action: ActionPlan,
+  method: Method,
+  audience: Audience,
+): readonly ProblemCode[] {
   const creates = action.kind === "create";
   const freezes = entity.fields.some(({ name, frozenFrom }) => frozenFrom !== null && action.sets.includes(name));
-  const keyed = action.method === "POST" || action.method === "PATCH";
+  const keyed = takesKey(method);
   const codes: readonly (readonly [ProblemCode, boolean])[] = [
     ["too_large", true],
     ["unsupported_media_type", true],
