@@ -54,8 +54,8 @@ function valueAt(path: string, entity: EntityPlan, record: JsonObject, lookup: L
   if (second === undefined) return record[first];
   const target = entity.fields.find(({ name }) => name === first)?.target;
   const id = record[first];
-  if (target == null || typeof id !== "string") return null;
-  return lookup(target, id)?.[second];
+  if (target == null || (typeof id !== "string" && typeof id !== "number")) return null;
+  return lookup(target, String(id))?.[second];
 }
 
 /** The references of a record that its policies look through: `restaurant_id` for `restaurant_id.staff_ids`. */

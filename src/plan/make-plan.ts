@@ -9,10 +9,17 @@ import { verifyFields } from "./verifiers/fields.ts";
 import { verifyFrozenFields } from "./verifiers/frozen-fields.ts";
 import { verifyNames } from "./verifiers/names.ts";
 import { verifyPolicies } from "./verifiers/policies.ts";
+import { verifyPolicyCircles } from "./verifiers/policy-circles.ts";
 import { verifyReferences } from "./verifiers/references.ts";
 import { verifyWorkflows } from "./verifiers/workflows.ts";
 
-const verifiers: readonly Verifier[] = [verifyNames, verifyReferences, verifyPolicies, verifyWorkflows];
+const verifiers: readonly Verifier[] = [
+  verifyNames,
+  verifyReferences,
+  verifyPolicies,
+  verifyPolicyCircles,
+  verifyWorkflows,
+];
 const planVerifiers: readonly PlanVerifier[] = [verifyFields, verifyFrozenFields, verifyActions];
 
 export interface Planned {

@@ -86,11 +86,11 @@ create policy read on app.menu_items for select to gesta_app, gesta_owner using 
   true
 );
 create policy creation on app.menu_items for insert to gesta_owner with check (
-  (select gesta.is_system()) or (select gesta.action()) = 'menu_items.create' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))))
+  (select gesta.is_system()) or (select gesta.action()) = 'menu_items.create' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
 );
 create policy change on app.menu_items for update to gesta_owner using (
-  (select gesta.is_system()) or (select gesta.action()) = 'menu_items.update' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))))
-  or (select gesta.action()) = 'menu_items.delete' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))))
+  (select gesta.is_system()) or (select gesta.action()) = 'menu_items.update' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
+  or (select gesta.action()) = 'menu_items.delete' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
 );
 
 alter table app.promotions enable row level security;
@@ -115,15 +115,15 @@ drop policy if exists read on app.orders;
 drop policy if exists creation on app.orders;
 drop policy if exists change on app.orders;
 create policy read on app.orders for select to gesta_app, gesta_owner using (
-  (select gesta.is_system()) or (select gesta.roles()) && array['manager', 'logistician', 'admin'] or orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids)))
+  (select gesta.is_system()) or (select gesta.roles()) && array['manager', 'logistician', 'admin'] or orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null))
 );
 create policy creation on app.orders for insert to gesta_owner with check (
   (select gesta.is_system()) or (select gesta.action()) = 'orders.place' and ((select gesta.roles()) && array['customer']) and orders.user_id = (select gesta.actor())
 );
 create policy change on app.orders for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'orders.confirm_payment' and (orders.user_id = (select gesta.actor()))
-  or (select gesta.action()) = 'orders.cancel' and ((select gesta.roles()) && array['admin'] or orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))))
-  or (select gesta.action()) = 'orders.status' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids))))
+  or (select gesta.action()) = 'orders.cancel' and ((select gesta.roles()) && array['admin'] or orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
+  or (select gesta.action()) = 'orders.status' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
   or (select gesta.action()) = 'orders.delete' and ((select gesta.roles()) && array['admin'])
 );
 

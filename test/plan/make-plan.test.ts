@@ -3,12 +3,14 @@ import {
   actorHas,
   actorIn,
   actorIs,
+  anyOf,
   anyone,
   application,
   crud,
   entity,
   oneOf,
   reference,
+  signedIn,
   text,
   workflow,
 } from "../../src/index.ts";
@@ -85,6 +87,34 @@ test("every mistake is refused at once, each with its path and a remedy", () => 
     "orders.fields.note: /(/ is no regular expression; correct it",
     'orders.fields.size: the default "xl" is not valid; give a valid enum',
     'orders.fields.code: the example "SPRING" is not valid; give a valid text',
+  ]);
+});
+
+test("a policy that leads back to its own entity, or to an id that is no actor's, is refused", () => {
+  const teams = entity(
+    "teams",
+    { fields: { lead_id: reference("users"), parent_id: reference("teams", { optional: true }) }, read: anyone },
+    crud({ by: actorIs("parent_id.lead_id") }),
+  );
+  const notes = entity(
+    "notes",
+    { fields: { author_id: reference("users"), file_id: reference("files") }, read: actorIs("file_id.owner_id") },
+    crud({ by: actorIs("id") }),
+  );
+  const files = entity(
+    "files",
+    { fields: { owner_id: reference("users"), note_id: reference("notes") }, read: anyone },
+    ({ deletes }) => ({ delete: deletes("FileDeleted", { by: anyOf(signedIn, actorIs("note_id.author_id")) }) }),
+  );
+  const back = "keep the actor in a field of the record itself";
+  expect(refusals([users, teams, notes, files])).toEqual([
+    ...["create", "update", "delete"].map(
+      (name) => `notes.actions.${name}.by: 'id' cannot hold an actor; point to a reference to 'users'`,
+    ),
+    ...["create", "update", "delete"].map(
+      (name) => `teams.actions.${name}.by: 'parent_id.lead_id' leads back to teams; ${back}`,
+    ),
+    `files.actions.delete.by: 'note_id.author_id' leads back to files through the read policy of notes; ${back}`,
   ]);
 });
 

@@ -3,7 +3,8 @@ import { ident, literals } from "../sql-text.ts";
 
 /**
  * A policy as an SQL condition on a row. Stable calls stand in a sub-select, so that they run once for a statement
- * and not once for a row.
+ * and not once for a row. Row-level security of a referenced table applies to the look-up too, so a record that the
+ * actor cannot read, or a deleted one, gives no rights.
  * @param row the name under which the statement knows the row: a table or an alias.
  */
 export function policyCondition(plan: Plan, entity: EntityPlan, policy: Policy, row: string): string {
@@ -70,5 +71,6 @@ function onPath(
   const target = plan.entities.find(({ name }) => name === field?.target);
   if (target === undefined) throw new Error(`the policy path '${path}' of ${entity.name} was not verified`);
   const table = ident(target.name);
-  return `exists (select from app.${table} where ${table}.id = ${row}.${ident(first)} and ${condition(`${table}.${ident(second)}`)})`;
+  const named = `${table}.id = ${row}.${ident(first)} and ${condition(`${table}.${ident(second)}`)}`;
+  return `exists (select from app.${table} where ${named} and ${table}.deleted_at is null)`;
 }

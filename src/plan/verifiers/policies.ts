@@ -72,7 +72,14 @@ function pathFindings(
   many: boolean,
 ): readonly Finding[] {
   const [first = "", ...rest] = way.split(".");
-  if (first === "id" && rest.length === 0 && !many) return [];
+  const actors = declared.actors?.entity;
+  const cannot = (wanted: string): readonly Finding[] => [
+    { path, fault: `'${way}' cannot hold an actor`, remedy: `point to ${wanted}` },
+  ];
+  // An id is an actor's id in the actors' own entity alone, reached through a reference or not.
+  if (first === "id" && rest.length === 0 && !many) {
+    return entity.name === actors ? [] : cannot(`a reference to '${actors}'`);
+  }
   const field = entity.fields[first];
   if (field === undefined) {
     const names = ["id", ...Object.keys(entity.fields)];
@@ -88,9 +95,6 @@ function pathFindings(
     return pathFindings(declared, target, path, rest.join("."), many);
   }
   const holder: Field | undefined = many ? field.element : field;
-  if (holder?.target === declared.actors?.entity) return [];
-  const wanted = many
-    ? `a list of references to '${declared.actors?.entity}'`
-    : `a reference to '${declared.actors?.entity}'`;
-  return [{ path, fault: `'${way}' cannot hold an actor`, remedy: `point to ${wanted}` }];
+  if (holder?.target === actors) return [];
+  return cannot(many ? `a list of references to '${actors}'` : `a reference to '${actors}'`);
 }
