@@ -71,6 +71,8 @@ export interface ActionPlan {
   readonly input: readonly FieldPlan[];
   /** The fields that the action may set, whoever decides their values. */
   readonly sets: readonly string[];
+  /** Whether a function of the declaration decides values; without one, the system's fields get their defaults. */
+  readonly decides: boolean;
   /** Inputs that must equal a stored password, with the password's field. */
   readonly verify: Readonly<Record<string, string>>;
   /** Whether a request must carry an `Idempotency-Key`. */

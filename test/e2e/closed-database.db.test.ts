@@ -74,6 +74,37 @@ describe("the database, asked with plain SQL as the application's role", () => {
     expect(await write({ ...cancel, actor: as("customer1"), version: 9, set: {} })).toBe("stale 1");
   });
 
+  test("refuses a password beside an action that sets none, and a role that nobody decided", async () => {
+    const ask = async (command: object): Promise<string> => {
+      const { rows } = await client.query("select app.write_users($1::jsonb) as answer", [JSON.stringify([command])]);
+      return rows[0].answer;
+    };
+    const name = {
+      actor: as("customer1"),
+      action: "name",
+      id: as("customer1"),
+      version: 1,
+      type: "UserUpdated",
+      to: null,
+    };
+    expect(await ask({ ...name, set: { name: "x" }, secrets: { password: "hash" } })).toBe("forbidden");
+    expect(await ask({ ...name, set: { name: "x", password: "clear" }, secrets: {} })).toBe("forbidden");
+    const leave = { actor: as("admin"), action: "deactivate", id: as("customer1"), version: 1, to: "deactivated" };
+    expect(await ask({ ...leave, type: "UserDeactivated", set: {}, secrets: { password: "hash" } })).toBe("forbidden");
+    const fields = { name: "x", email: "x@example.com", avatar: null, role: "admin" };
+    const register = { actor: null, action: "register", id: seedId("users", "x"), version: null, to: null };
+    const hash = { password: "hash" };
+    expect(await ask({ ...register, type: "UserRegistered", set: fields, secrets: hash })).toBe("forbidden");
+    const customer = { ...fields, role: "customer" };
+    expect(await ask({ ...register, type: "UserRegistered", set: customer, secrets: hash })).toMatch(/^done 1 /);
+  });
+
+  test("shows a field that has readers of its own in no column", async () => {
+    expect(await refused("select staff_ids from app.restaurants")).toBe("42501");
+    expect(await refused("select * from app.restaurants")).toBe("42501");
+    expect(await refused("select id, name, city, status from app.restaurants")).toBe("done");
+  });
+
   test("shows an actor their own rows alone, and nothing where nobody was entered", async () => {
     const count = async (who: string | null) => {
       await client.query("begin");

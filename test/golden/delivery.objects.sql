@@ -27,6 +27,7 @@ set local role gesta_owner;
 alter table app.drinks enable row level security;
 alter table app.drinks force row level security;
 drop policy if exists read on app.drinks;
+drop policy if exists plain_read on app.drinks;
 drop policy if exists creation on app.drinks;
 drop policy if exists change on app.drinks;
 create policy read on app.drinks for select to gesta_app, gesta_owner using (
@@ -43,13 +44,14 @@ create policy change on app.drinks for update to gesta_owner using (
 alter table app.users enable row level security;
 alter table app.users force row level security;
 drop policy if exists read on app.users;
+drop policy if exists plain_read on app.users;
 drop policy if exists creation on app.users;
 drop policy if exists change on app.users;
 create policy read on app.users for select to gesta_app, gesta_owner using (
   (select gesta.is_system()) or (select gesta.roles()) && array['admin'] or users.id = (select gesta.actor())
 );
 create policy creation on app.users for insert to gesta_owner with check (
-  (select gesta.is_system()) or (select gesta.action()) = 'users.register' and (true)
+  (select gesta.is_system()) or (select gesta.action()) = 'users.register' and (true) and users.role = 'customer'
 );
 create policy change on app.users for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'users.name' and (users.id = (select gesta.actor()))
@@ -62,6 +64,7 @@ create policy change on app.users for update to gesta_owner using (
 alter table app.restaurants enable row level security;
 alter table app.restaurants force row level security;
 drop policy if exists read on app.restaurants;
+drop policy if exists plain_read on app.restaurants;
 drop policy if exists creation on app.restaurants;
 drop policy if exists change on app.restaurants;
 create policy read on app.restaurants for select to gesta_app, gesta_owner using (
@@ -80,6 +83,7 @@ create policy change on app.restaurants for update to gesta_owner using (
 alter table app.menu_items enable row level security;
 alter table app.menu_items force row level security;
 drop policy if exists read on app.menu_items;
+drop policy if exists plain_read on app.menu_items;
 drop policy if exists creation on app.menu_items;
 drop policy if exists change on app.menu_items;
 create policy read on app.menu_items for select to gesta_app, gesta_owner using (
@@ -96,6 +100,7 @@ create policy change on app.menu_items for update to gesta_owner using (
 alter table app.promotions enable row level security;
 alter table app.promotions force row level security;
 drop policy if exists read on app.promotions;
+drop policy if exists plain_read on app.promotions;
 drop policy if exists creation on app.promotions;
 drop policy if exists change on app.promotions;
 create policy read on app.promotions for select to gesta_app, gesta_owner using (
@@ -109,14 +114,22 @@ create policy change on app.promotions for update to gesta_owner using (
   or (select gesta.action()) = 'promotions.delete' and ((select gesta.roles()) && array['manager', 'admin'])
 );
 
+-- Whether the actor may read a record of orders: asked as the owner, for plain SQL alone. The policy looks at
+-- columns that the application's role has no right to.
+create or replace function app.may_read_orders(wanted uuid) returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select exists (select from app.orders r where r.id = wanted)
+$$;
 alter table app.orders enable row level security;
 alter table app.orders force row level security;
 drop policy if exists read on app.orders;
+drop policy if exists plain_read on app.orders;
 drop policy if exists creation on app.orders;
 drop policy if exists change on app.orders;
-create policy read on app.orders for select to gesta_app, gesta_owner using (
+create policy read on app.orders for select to gesta_owner using (
   (select gesta.is_system()) or (select gesta.roles()) && array['manager', 'logistician', 'admin'] or orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null))
 );
+create policy plain_read on app.orders for select to gesta_app using (app.may_read_orders(id));
 create policy creation on app.orders for insert to gesta_owner with check (
   (select gesta.is_system()) or (select gesta.action()) = 'orders.place' and ((select gesta.roles()) && array['customer']) and orders.user_id = (select gesta.actor())
 );
@@ -156,7 +169,7 @@ $$;
 -- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
 create or replace function app.read_drinks(askers text[], wanted bigint[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
@@ -182,7 +195,7 @@ $$;
 
 -- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
 create or replace function app.list_drinks(who text, after bigint, skipped integer, taken integer) returns text
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids bigint[];
@@ -205,7 +218,7 @@ $$;
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_drinks(askers text[], wanted bigint[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
   seen text[];
@@ -248,7 +261,7 @@ begin
     select from unnest(commands) c
       where ((c->'set') - case c->>'action'
         when 'create' then array['name', 'price']
-      end) <> '{}'
+      end) is distinct from '{}'
   ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
@@ -271,6 +284,7 @@ create or replace function app.change_drinks(act text, commands jsonb[]) returns
 language plpgsql as $$
 declare
   change record;
+  command jsonb;
   old app.drinks;
   new app.drinks;
   data jsonb;
@@ -288,8 +302,9 @@ begin
       order by q.place
   loop
     old := change.old;
-    data := change.c->'set';
-    if (data - case act
+    command := change.c;
+    data := command->'set';
+    if ((command->'set') - case command->>'action'
         when 'update' then array['name', 'price']
         when 'delete' then array[]::text[]
       end) is distinct from '{}' then
@@ -298,11 +313,11 @@ begin
       answers[change.place] := 'not_found';
     elsif old.deleted_at is not null then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-    elsif old.version <> (change.c->>'version')::integer then
+    elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) c where c.id = old.id) then
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
       answers[change.place] := concat('stale ', old.version + 1);
-    elsif change.c ? 'keep' then
+    elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_drinks(old));
     else
       new := jsonb_populate_record(old, data);
@@ -313,16 +328,16 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
-      facts := facts || row(gesta.serial_stream('drinks', new.id), new.version, new.updated_at, data, change.c)::gesta.fact;
+      facts := facts || row(gesta.serial_stream('drinks', new.id), new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_drinks(new));
     end if;
   end loop;
 
   if cardinality(changed) > 0 then
     update app.drinks r set (name, price, version, updated_at, deleted_at)
-      = (c.name, c.price, c.version, c.updated_at, c.deleted_at)
-      from unnest(changed) c
-      where r.id = c.id;
+      = (n.name, n.price, n.version, n.updated_at, n.deleted_at)
+      from unnest(changed) n
+      where r.id = n.id;
     get diagnostics rows = row_count;
     if rows < cardinality(changed) then raise insufficient_privilege; end if;
     perform gesta.append('drinks', facts);
@@ -431,7 +446,7 @@ $$;
 -- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
 create or replace function app.read_users(askers text[], wanted uuid[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
@@ -457,7 +472,7 @@ $$;
 
 -- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
 create or replace function app.list_users(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
@@ -480,7 +495,7 @@ $$;
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_users(askers text[], wanted uuid[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
   seen text[];
@@ -515,7 +530,7 @@ $$;
 -- The records with exactly these values of email, whole, for decisions: 'hidden <json>' or 'missing'.
 create or replace function app.load_users_by_email(wanted text[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform gesta.enter('system');
   return query
@@ -540,8 +555,11 @@ begin
   if exists (
     select from unnest(commands) c
       where ((c->'set') - case c->>'action'
-        when 'register' then array['name', 'email', 'password', 'avatar', 'role']
-      end) <> '{}'
+        when 'register' then array['name', 'email', 'avatar', 'role']
+      end) is distinct from '{}'
+      or (coalesce(c->'secrets', '{}') - case c->>'action'
+        when 'register' then array['password']
+      end) is distinct from '{}'
   ) then raise insufficient_privilege; end if;
   blank.status := (select w.source->>'initial' from gesta.workflow_versions w where w.entity = 'users' order by w.version desc limit 1);
   blank.version := 1;
@@ -566,6 +584,7 @@ create or replace function app.change_users(act text, commands jsonb[]) returns 
 language plpgsql as $$
 declare
   change record;
+  command jsonb;
   old app.users;
   new app.users;
   data jsonb;
@@ -583,11 +602,19 @@ begin
       order by q.place
   loop
     old := change.old;
-    data := change.c->'set';
-    if (data - case act
+    command := change.c;
+    data := command->'set';
+    if ((command->'set') - case command->>'action'
         when 'name' then array['name']
         when 'email' then array['email']
         when 'avatar' then array['avatar']
+        when 'password' then array[]::text[]
+        when 'deactivate' then array[]::text[]
+      end) is distinct from '{}'
+      or (coalesce(command->'secrets', '{}') - case command->>'action'
+        when 'name' then array[]::text[]
+        when 'email' then array[]::text[]
+        when 'avatar' then array[]::text[]
         when 'password' then array['password']
         when 'deactivate' then array[]::text[]
       end) is distinct from '{}' then
@@ -596,15 +623,15 @@ begin
       answers[change.place] := 'not_found';
     elsif old.deleted_at is not null then
       answers[change.place] := case when false then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-    elsif old.version <> (change.c->>'version')::integer then
+    elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) c where c.id = old.id) then
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
       answers[change.place] := concat('stale ', old.version + 1);
-    elsif change.c ? 'keep' then
+    elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_users(old));
     elsif act in ('deactivate') and not exists (
       select from gesta.workflow w
-        where w.entity = 'users' and w.action = act and w.from_state = old.status and w.to_state = change.c->>'to'
+        where w.entity = 'users' and w.action = act and w.from_state = old.status and w.to_state = command->>'to'
     ) then
       answers[change.place] := concat('transition_not_allowed ', old.status);
     else
@@ -612,7 +639,7 @@ begin
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
       if act in ('deactivate') then
-        new.status := change.c->>'to';
+        new.status := command->>'to';
         data := data || jsonb_build_object('status', new.status);
       end if;
       if false then
@@ -620,16 +647,16 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
-      facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
+      facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_users(new));
     end if;
   end loop;
 
   if cardinality(changed) > 0 then
     update app.users r set (status, name, email, avatar, role, version, updated_at, deleted_at)
-      = (c.status, c.name, c.email, c.avatar, c.role, c.version, c.updated_at, c.deleted_at)
-      from unnest(changed) c
-      where r.id = c.id;
+      = (n.status, n.name, n.email, n.avatar, n.role, n.version, n.updated_at, n.deleted_at)
+      from unnest(changed) n
+      where r.id = n.id;
     get diagnostics rows = row_count;
     if rows < cardinality(changed) then raise insufficient_privilege; end if;
     perform gesta.keep_secrets((c->>'id')::uuid, c->'secrets')
@@ -753,7 +780,7 @@ $$;
 -- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
 create or replace function app.read_restaurants(askers text[], wanted uuid[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
@@ -779,7 +806,7 @@ $$;
 
 -- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
 create or replace function app.list_restaurants(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
@@ -802,7 +829,7 @@ $$;
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_restaurants(askers text[], wanted uuid[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
   seen text[];
@@ -845,7 +872,7 @@ begin
     select from unnest(commands) c
       where ((c->'set') - case c->>'action'
         when 'create' then array['name', 'city', 'staff_ids']
-      end) <> '{}'
+      end) is distinct from '{}'
   ) then raise insufficient_privilege; end if;
   blank.status := (select w.source->>'initial' from gesta.workflow_versions w where w.entity = 'restaurants' order by w.version desc limit 1);
   blank.version := 1;
@@ -869,6 +896,7 @@ create or replace function app.change_restaurants(act text, commands jsonb[]) re
 language plpgsql as $$
 declare
   change record;
+  command jsonb;
   old app.restaurants;
   new app.restaurants;
   data jsonb;
@@ -886,8 +914,9 @@ begin
       order by q.place
   loop
     old := change.old;
-    data := change.c->'set';
-    if (data - case act
+    command := change.c;
+    data := command->'set';
+    if ((command->'set') - case command->>'action'
         when 'update' then array['name', 'city', 'staff_ids']
         when 'open' then array[]::text[]
         when 'close' then array[]::text[]
@@ -898,15 +927,15 @@ begin
       answers[change.place] := 'not_found';
     elsif old.deleted_at is not null then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-    elsif old.version <> (change.c->>'version')::integer then
+    elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) c where c.id = old.id) then
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
       answers[change.place] := concat('stale ', old.version + 1);
-    elsif change.c ? 'keep' then
+    elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_restaurants(old));
     elsif act in ('open', 'close') and not exists (
       select from gesta.workflow w
-        where w.entity = 'restaurants' and w.action = act and w.from_state = old.status and w.to_state = change.c->>'to'
+        where w.entity = 'restaurants' and w.action = act and w.from_state = old.status and w.to_state = command->>'to'
     ) then
       answers[change.place] := concat('transition_not_allowed ', old.status);
     else
@@ -914,7 +943,7 @@ begin
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
       if act in ('open', 'close') then
-        new.status := change.c->>'to';
+        new.status := command->>'to';
         data := data || jsonb_build_object('status', new.status);
       end if;
       if act in ('delete') then
@@ -922,16 +951,16 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
-      facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
+      facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_restaurants(new));
     end if;
   end loop;
 
   if cardinality(changed) > 0 then
     update app.restaurants r set (status, name, city, staff_ids, version, updated_at, deleted_at)
-      = (c.status, c.name, c.city, c.staff_ids, c.version, c.updated_at, c.deleted_at)
-      from unnest(changed) c
-      where r.id = c.id;
+      = (n.status, n.name, n.city, n.staff_ids, n.version, n.updated_at, n.deleted_at)
+      from unnest(changed) n
+      where r.id = n.id;
     get diagnostics rows = row_count;
     if rows < cardinality(changed) then raise insufficient_privilege; end if;
     perform gesta.append('restaurants', facts);
@@ -1038,7 +1067,7 @@ $$;
 -- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
 create or replace function app.read_menu_items(askers text[], wanted uuid[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
@@ -1064,7 +1093,7 @@ $$;
 
 -- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
 create or replace function app.list_menu_items(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
@@ -1087,7 +1116,7 @@ $$;
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_menu_items(askers text[], wanted uuid[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
   seen text[];
@@ -1130,7 +1159,7 @@ begin
     select from unnest(commands) c
       where ((c->'set') - case c->>'action'
         when 'create' then array['restaurant_id', 'name', 'price', 'available']
-      end) <> '{}'
+      end) is distinct from '{}'
   ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
@@ -1153,6 +1182,7 @@ create or replace function app.change_menu_items(act text, commands jsonb[]) ret
 language plpgsql as $$
 declare
   change record;
+  command jsonb;
   old app.menu_items;
   new app.menu_items;
   data jsonb;
@@ -1170,8 +1200,9 @@ begin
       order by q.place
   loop
     old := change.old;
-    data := change.c->'set';
-    if (data - case act
+    command := change.c;
+    data := command->'set';
+    if ((command->'set') - case command->>'action'
         when 'update' then array['restaurant_id', 'name', 'price', 'available']
         when 'delete' then array[]::text[]
       end) is distinct from '{}' then
@@ -1180,11 +1211,11 @@ begin
       answers[change.place] := 'not_found';
     elsif old.deleted_at is not null then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-    elsif old.version <> (change.c->>'version')::integer then
+    elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) c where c.id = old.id) then
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
       answers[change.place] := concat('stale ', old.version + 1);
-    elsif change.c ? 'keep' then
+    elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_menu_items(old));
     else
       new := jsonb_populate_record(old, data);
@@ -1195,16 +1226,16 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
-      facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
+      facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_menu_items(new));
     end if;
   end loop;
 
   if cardinality(changed) > 0 then
     update app.menu_items r set (restaurant_id, name, price, available, version, updated_at, deleted_at)
-      = (c.restaurant_id, c.name, c.price, c.available, c.version, c.updated_at, c.deleted_at)
-      from unnest(changed) c
-      where r.id = c.id;
+      = (n.restaurant_id, n.name, n.price, n.available, n.version, n.updated_at, n.deleted_at)
+      from unnest(changed) n
+      where r.id = n.id;
     get diagnostics rows = row_count;
     if rows < cardinality(changed) then raise insufficient_privilege; end if;
     perform gesta.append('menu_items', facts);
@@ -1313,7 +1344,7 @@ $$;
 -- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
 create or replace function app.read_promotions(askers text[], wanted uuid[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
@@ -1339,7 +1370,7 @@ $$;
 
 -- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
 create or replace function app.list_promotions(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
@@ -1362,7 +1393,7 @@ $$;
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_promotions(askers text[], wanted uuid[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
   seen text[];
@@ -1397,7 +1428,7 @@ $$;
 -- The records with exactly these values of code, whole, for decisions: 'hidden <json>' or 'missing'.
 create or replace function app.load_promotions_by_code(wanted text[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform gesta.enter('system');
   return query
@@ -1423,7 +1454,7 @@ begin
     select from unnest(commands) c
       where ((c->'set') - case c->>'action'
         when 'create' then array['code', 'percent', 'starts_at', 'ends_at', 'active']
-      end) <> '{}'
+      end) is distinct from '{}'
   ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
@@ -1446,6 +1477,7 @@ create or replace function app.change_promotions(act text, commands jsonb[]) ret
 language plpgsql as $$
 declare
   change record;
+  command jsonb;
   old app.promotions;
   new app.promotions;
   data jsonb;
@@ -1463,8 +1495,9 @@ begin
       order by q.place
   loop
     old := change.old;
-    data := change.c->'set';
-    if (data - case act
+    command := change.c;
+    data := command->'set';
+    if ((command->'set') - case command->>'action'
         when 'update' then array['code', 'percent', 'starts_at', 'ends_at', 'active']
         when 'delete' then array[]::text[]
       end) is distinct from '{}' then
@@ -1473,11 +1506,11 @@ begin
       answers[change.place] := 'not_found';
     elsif old.deleted_at is not null then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-    elsif old.version <> (change.c->>'version')::integer then
+    elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) c where c.id = old.id) then
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
       answers[change.place] := concat('stale ', old.version + 1);
-    elsif change.c ? 'keep' then
+    elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_promotions(old));
     else
       new := jsonb_populate_record(old, data);
@@ -1488,16 +1521,16 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
-      facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
+      facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_promotions(new));
     end if;
   end loop;
 
   if cardinality(changed) > 0 then
     update app.promotions r set (code, percent, starts_at, ends_at, active, version, updated_at, deleted_at)
-      = (c.code, c.percent, c.starts_at, c.ends_at, c.active, c.version, c.updated_at, c.deleted_at)
-      from unnest(changed) c
-      where r.id = c.id;
+      = (n.code, n.percent, n.starts_at, n.ends_at, n.active, n.version, n.updated_at, n.deleted_at)
+      from unnest(changed) n
+      where r.id = n.id;
     get diagnostics rows = row_count;
     if rows < cardinality(changed) then raise insufficient_privilege; end if;
     perform gesta.append('promotions', facts);
@@ -1612,7 +1645,7 @@ $$;
 -- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
 create or replace function app.read_orders(askers text[], wanted uuid[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
@@ -1638,7 +1671,7 @@ $$;
 
 -- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
 create or replace function app.list_orders(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
@@ -1661,7 +1694,7 @@ $$;
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_orders(askers text[], wanted uuid[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
   seen text[];
@@ -1704,7 +1737,7 @@ begin
     select from unnest(commands) c
       where ((c->'set') - case c->>'action'
         when 'place' then array['restaurant_id', 'items', 'promotion_code', 'user_id', 'total_price', 'final_price', 'reason']
-      end) <> '{}'
+      end) is distinct from '{}'
   ) then raise insufficient_privilege; end if;
   blank.status := (select w.source->>'initial' from gesta.workflow_versions w where w.entity = 'orders' order by w.version desc limit 1);
   blank.version := 1;
@@ -1728,6 +1761,7 @@ create or replace function app.change_orders(act text, commands jsonb[]) returns
 language plpgsql as $$
 declare
   change record;
+  command jsonb;
   old app.orders;
   new app.orders;
   data jsonb;
@@ -1745,8 +1779,9 @@ begin
       order by q.place
   loop
     old := change.old;
-    data := change.c->'set';
-    if (data - case act
+    command := change.c;
+    data := command->'set';
+    if ((command->'set') - case command->>'action'
         when 'confirm_payment' then array[]::text[]
         when 'cancel' then array['reason']
         when 'status' then array[]::text[]
@@ -1757,15 +1792,15 @@ begin
       answers[change.place] := 'not_found';
     elsif old.deleted_at is not null then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-    elsif old.version <> (change.c->>'version')::integer then
+    elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) c where c.id = old.id) then
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
       answers[change.place] := concat('stale ', old.version + 1);
-    elsif change.c ? 'keep' then
+    elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_orders(old));
     elsif act in ('confirm_payment', 'cancel', 'status') and not exists (
       select from gesta.workflow w
-        where w.entity = 'orders' and w.action = act and w.from_state = old.status and w.to_state = change.c->>'to'
+        where w.entity = 'orders' and w.action = act and w.from_state = old.status and w.to_state = command->>'to'
     ) then
       answers[change.place] := concat('transition_not_allowed ', old.status);
     else
@@ -1773,7 +1808,7 @@ begin
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
       if act in ('confirm_payment', 'cancel', 'status') then
-        new.status := change.c->>'to';
+        new.status := command->>'to';
         data := data || jsonb_build_object('status', new.status);
       end if;
       if act in ('delete') then
@@ -1786,16 +1821,16 @@ begin
         continue;
       end if;
       changed := changed || new;
-      facts := facts || row(new.id, new.version, new.updated_at, data, change.c)::gesta.fact;
+      facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_orders(new));
     end if;
   end loop;
 
   if cardinality(changed) > 0 then
     update app.orders r set (status, restaurant_id, items, promotion_code, user_id, total_price, final_price, reason, version, updated_at, deleted_at)
-      = (c.status, c.restaurant_id, c.items, c.promotion_code, c.user_id, c.total_price, c.final_price, c.reason, c.version, c.updated_at, c.deleted_at)
-      from unnest(changed) c
-      where r.id = c.id;
+      = (n.status, n.restaurant_id, n.items, n.promotion_code, n.user_id, n.total_price, n.final_price, n.reason, n.version, n.updated_at, n.deleted_at)
+      from unnest(changed) n
+      where r.id = n.id;
     get diagnostics rows = row_count;
     if rows < cardinality(changed) then raise insufficient_privilege; end if;
     perform gesta.append('orders', facts);
@@ -1928,7 +1963,8 @@ grant execute on function
   app.secret_users_password(text, uuid)
   to gesta_app;
 
-grant select on app.restaurants to gesta_app;
+revoke select on app.restaurants from gesta_app;
+grant select (id, status, name, city, version, created_at, updated_at, deleted_at) on app.restaurants to gesta_app;
 grant execute on function
   app.shown_restaurants(app.restaurants),
   app.full_restaurants(app.restaurants),
@@ -1966,5 +2002,6 @@ grant execute on function
   app.read_orders(text[], uuid[]),
   app.list_orders(text, uuid, integer, integer),
   app.load_orders(text[], uuid[]),
-  app.write_orders(jsonb)
+  app.write_orders(jsonb),
+  app.may_read_orders(uuid)
   to gesta_app;

@@ -20,6 +20,7 @@ set local role gesta_owner;
 alter table app.drinks enable row level security;
 alter table app.drinks force row level security;
 drop policy if exists read on app.drinks;
+drop policy if exists plain_read on app.drinks;
 drop policy if exists creation on app.drinks;
 drop policy if exists change on app.drinks;
 create policy read on app.drinks for select to gesta_app, gesta_owner using (
@@ -62,7 +63,7 @@ $$;
 -- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
 create or replace function app.read_drinks(askers text[], wanted bigint[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
@@ -88,7 +89,7 @@ $$;
 
 -- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
 create or replace function app.list_drinks(who text, after bigint, skipped integer, taken integer) returns text
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids bigint[];
@@ -111,7 +112,7 @@ $$;
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_drinks(askers text[], wanted bigint[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
   seen text[];
@@ -154,7 +155,7 @@ begin
     select from unnest(commands) c
       where ((c->'set') - case c->>'action'
         when 'create' then array['name', 'price']
-      end) <> '{}'
+      end) is distinct from '{}'
   ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
@@ -177,6 +178,7 @@ create or replace function app.change_drinks(act text, commands jsonb[]) returns
 language plpgsql as $$
 declare
   change record;
+  command jsonb;
   old app.drinks;
   new app.drinks;
   data jsonb;
@@ -194,8 +196,9 @@ begin
       order by q.place
   loop
     old := change.old;
-    data := change.c->'set';
-    if (data - case act
+    command := change.c;
+    data := command->'set';
+    if ((command->'set') - case command->>'action'
         when 'update' then array['name', 'price']
         when 'delete' then array[]::text[]
       end) is distinct from '{}' then
@@ -204,11 +207,11 @@ begin
       answers[change.place] := 'not_found';
     elsif old.deleted_at is not null then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-    elsif old.version <> (change.c->>'version')::integer then
+    elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) c where c.id = old.id) then
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
       answers[change.place] := concat('stale ', old.version + 1);
-    elsif change.c ? 'keep' then
+    elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_drinks(old));
     else
       new := jsonb_populate_record(old, data);
@@ -219,16 +222,16 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
-      facts := facts || row(gesta.serial_stream('drinks', new.id), new.version, new.updated_at, data, change.c)::gesta.fact;
+      facts := facts || row(gesta.serial_stream('drinks', new.id), new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_drinks(new));
     end if;
   end loop;
 
   if cardinality(changed) > 0 then
     update app.drinks r set (name, price, version, updated_at, deleted_at)
-      = (c.name, c.price, c.version, c.updated_at, c.deleted_at)
-      from unnest(changed) c
-      where r.id = c.id;
+      = (n.name, n.price, n.version, n.updated_at, n.deleted_at)
+      from unnest(changed) n
+      where r.id = n.id;
     get diagnostics rows = row_count;
     if rows < cardinality(changed) then raise insufficient_privilege; end if;
     perform gesta.append('drinks', facts);

@@ -1,7 +1,7 @@
 import type { EntityPlan } from "../../plan/plan.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
-import { hasSecrets, isKind, strayValues, streamOf } from "./write-parts.ts";
+import { carriesStray, hasSecrets, isKind, streamOf } from "./write-parts.ts";
 
 /** Changes records of one actor by one action: one statement reads them, one writes them, one appends the events. */
 export function emitChange(entity: EntityPlan): string {
@@ -25,6 +25,7 @@ create or replace function app.change_${name}(act text, commands jsonb[]) return
 language plpgsql as $$
 declare
   change record;
+  command jsonb;
   old ${table};
   new ${table};
   data jsonb;
@@ -42,18 +43,19 @@ begin
       order by q.place
   loop
     old := change.old;
-    data := change.c->'set';
-    if (${indent(strayValues(changes, "act").replace("(c->'set')", "data"), 6).trimStart()}) is distinct from '{}' then
+    command := change.c;
+    data := command->'set';
+    if ${indent(carriesStray(entity, changes, "command"), 6).trimStart()} then
       answers[change.place] := 'forbidden';
     elsif old.id is null then
       answers[change.place] := 'not_found';
     elsif old.deleted_at is not null then
       answers[change.place] := case when ${deletes} then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
-    elsif old.version <> (change.c->>'version')::integer then
+    elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) c where c.id = old.id) then
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
       answers[change.place] := concat('stale ', old.version + 1);
-    elsif change.c ? 'keep' then
+    elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_${name}(old));
 ${moves ? indent(refusedMove(entity), 4) : ""}    else
       new := jsonb_populate_record(old, data);
@@ -64,16 +66,16 @@ ${moves ? indent(move(entity), 6) : ""}      if ${deletes} then
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
 ${indent(frozenFields(entity), 6)}      changed := changed || new;
-      facts := facts || row(${streamOf(entity, "new.id")}, new.version, new.updated_at, data, change.c)::gesta.fact;
+      facts := facts || row(${streamOf(entity, "new.id")}, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_${name}(new));
     end if;
   end loop;
 
   if cardinality(changed) > 0 then
     update ${table} r set ${columnList}
-      = (${columns.map((column) => `c.${column}`).join(", ")})
-      from unnest(changed) c
-      where r.id = c.id;
+      = (${columns.map((column) => `n.${column}`).join(", ")})
+      from unnest(changed) n
+      where r.id = n.id;
     get diagnostics rows = row_count;
     if rows < cardinality(changed) then raise insufficient_privilege; end if;
 ${
@@ -92,7 +94,7 @@ $$;`;
 const refusedMove = (entity: EntityPlan): string =>
   `elsif ${isKind(entity.actions, "move", "act")} and not exists (
   select from gesta.workflow w
-    where w.entity = ${literal(entity.name)} and w.action = act and w.from_state = old.status and w.to_state = change.c->>'to'
+    where w.entity = ${literal(entity.name)} and w.action = act and w.from_state = old.status and w.to_state = command->>'to'
 ) then
   answers[change.place] := concat('transition_not_allowed ', old.status);
 `;
@@ -119,7 +121,7 @@ end if;
 
 const move = (entity: EntityPlan): string =>
   `if ${isKind(entity.actions, "move", "act")} then
-  new.status := change.c->>'to';
+  new.status := command->>'to';
   data := data || jsonb_build_object('status', new.status);
 end if;
 `;

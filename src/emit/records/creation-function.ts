@@ -1,6 +1,6 @@
 import type { EntityPlan } from "../../plan/plan.ts";
 import { ident, indent, literal } from "../sql-text.ts";
-import { hasSecrets, strayValues, streamOf } from "./write-parts.ts";
+import { carriesStray, hasSecrets, streamOf } from "./write-parts.ts";
 
 /** Makes records of one actor: one statement for all rows, one for all events. */
 export function emitCreation(entity: EntityPlan): string {
@@ -29,7 +29,7 @@ declare
 begin
   if exists (
     select from unnest(commands) c
-      where (${indent(strayValues(creates, "c->>'action'"), 6).trimStart()}) <> '{}'
+      where ${indent(carriesStray(entity, creates, "c"), 6).trimStart()}
   ) then raise insufficient_privilege; end if;
   ${blank.join("\n  ")}
   made := array(

@@ -16,6 +16,9 @@ export const emitReadFunctions = (entity: EntityPlan): string =>
       .map(({ columns: [key = ""], caseless }) => emitLoadBy(entity, key, caseless)),
   ].join("\n\n");
 
+/** They run as the owner, whom row-level security binds too: the caller's role lacks the columns of masked fields. */
+const asOwner = "language plpgsql security definer set search_path = pg_catalog, pg_temp as $$";
+
 const idType = (entity: EntityPlan) => (entity.id === "serial" ? "bigint" : "uuid");
 const lowest = (entity: EntityPlan) => (entity.id === "serial" ? "0" : "'00000000-0000-0000-0000-000000000000'");
 
@@ -44,7 +47,7 @@ function emitRead(entity: EntityPlan): string {
   return `-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
 create or replace function app.read_${name}(askers text[], wanted ${idType(entity)}[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+${asOwner}
 declare
   asker record;
 begin
@@ -60,7 +63,7 @@ function emitList(entity: EntityPlan): string {
   const { name } = entity;
   return `-- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
 create or replace function app.list_${name}(who text, after ${idType(entity)}, skipped integer, taken integer) returns text
-language plpgsql as $$
+${asOwner}
 declare
   bodies text[];
   ids ${idType(entity)}[];
@@ -88,7 +91,7 @@ function emitLoad(entity: EntityPlan): string {
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_${name}(askers text[], wanted ${idType(entity)}[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+${asOwner}
 declare
   asker record;
   seen text[];
@@ -115,7 +118,7 @@ function emitLoadBy(entity: EntityPlan, key: string, caseless: boolean): string 
   return `-- The records with exactly these values of ${key}, whole, for decisions: 'hidden <json>' or 'missing'.
 create or replace function app.load_${name}_by_${key}(wanted text[])
 returns table (place bigint, answer text)
-language plpgsql as $$
+${asOwner}
 begin
   perform gesta.enter('system');
   return query

@@ -11,10 +11,15 @@ export const isKind = (actions: readonly ActionPlan[], kind: ActionKind, act: st
 export const streamOf = (entity: EntityPlan, id: string): string =>
   entity.id === "serial" ? `gesta.serial_stream(${literal(entity.name)}, ${id})` : id;
 
-/** What is left of a command's values without those that its action may set: `{}` when all is well. */
-export const strayValues = (actions: readonly ActionPlan[], act: string): string =>
-  `(c->'set') - case ${act}
-  ${actions.map((action) => `when ${literal(action.name)} then ${literals(action.sets)}`).join("\n  ")}
-end`;
+/** Whether a command carries a value, or the hash of a password, that its action may not set. */
+export function carriesStray(entity: EntityPlan, actions: readonly ActionPlan[], command: string): string {
+  const passwords = entity.fields.filter(({ kind }) => kind === "password").map(({ name }) => name);
+  const settable = (wanted: (field: string) => boolean) =>
+    `case ${command}->>'action'\n  ${actions.map(({ name, sets }) => `when ${literal(name)} then ${literals(sets.filter(wanted))}`).join("\n  ")}\nend`;
+  const stray = `((${command}->'set') - ${settable((field) => !passwords.includes(field))}) is distinct from '{}'`;
+  if (passwords.length === 0) return stray;
+  const secret = settable((field) => passwords.includes(field));
+  return `${stray}\nor (coalesce(${command}->'secrets', '{}') - ${secret}) is distinct from '{}'`;
+}
 
 export const hasSecrets = (entity: EntityPlan): boolean => entity.fields.some(({ kind }) => kind === "password");

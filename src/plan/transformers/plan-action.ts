@@ -30,6 +30,7 @@ export function planAction(name: string, action: Action, around: Surroundings): 
     by: action.by,
     input: inputOf(action, around),
     sets: setsOf(action, around),
+    decides: action.decide !== null,
     verify: action.verify,
     demandsKey: action.demandsKey,
     ...addresses[action.kind](name),
