@@ -95,10 +95,11 @@ describe("a record of others cannot be told from one that is not there", () => {
           const command = (target: string) =>
             forged.write(entity.name, {
               actor: who(audience),
+              event: "01900000-0000-7000-8000-000000000000",
               action: operation.action?.name ?? "",
               id: target,
               version: 1,
-              to: operation.action?.targets[0] ?? null,
+              to: entity.lifecycle?.transitions.find(({ action }) => action === operation.action?.name)?.to ?? null,
               type: "Forged",
               set: {},
               secrets: {},

@@ -35,7 +35,7 @@ export function operationsOf(document: object): readonly DescribedOperation[] {
 function formOf(example: unknown): string | undefined {
   if (example === undefined) return undefined;
   const pairs = Object.entries(part(example)).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value]).map((each) => [name, String(each)]),
+    (Array.isArray(value) ? value : [value]).map((each): [string, string] => [name, String(each)]),
   );
   return new URLSearchParams(pairs).toString();
 }

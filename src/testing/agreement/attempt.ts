@@ -44,6 +44,7 @@ export function attemptOf({ entity, action, who, target, id, model, newId }: Wis
     body: Object.fromEntries(action.input.flatMap((field) => sent(field, values[field.name]))),
     command: {
       actor: who.id,
+      event: newId,
       action: action.name,
       id: action.kind === "create" ? (entity.id === "uuid" ? newId : null) : id,
       version: action.kind === "create" ? null : Number(target?.record.version ?? 1),
@@ -63,10 +64,9 @@ export function attemptOf({ entity, action, who, target, id, model, newId }: Wis
 /** A state that the workflow allows from here, so that the policy has the last word; any other where it allows none. */
 function targetState(action: ActionPlan, { lifecycle }: EntityPlan, target: StoredRecord | null, random: Random) {
   if (action.kind !== "move" || lifecycle === null) return null;
-  const legal = lifecycle.transitions.filter(
-    (step) => step.action === action.name && step.from === target?.record.status,
-  );
-  return random.oneOf(legal)?.to ?? random.oneOf(action.targets) ?? lifecycle.initial;
+  const steps = lifecycle.transitions.filter((step) => step.action === action.name);
+  const legal = steps.filter((step) => step.from === target?.record.status);
+  return random.oneOf(legal)?.to ?? random.oneOf(steps)?.to ?? lifecycle.initial;
 }
 
 /** What a decision would store: the client's values, and for a creation the model's where the system decides. */
