@@ -30,7 +30,7 @@ class Refused extends Error {}
 
 /** Errors that say no to what was asked; all others mean that it could not be tried. */
 const refusals: ReadonlySet<string> = new Set([
-  ...["DirectoryLocked", "DeclarationError", "UnsafeRole", "ConfigurationError"],
+  ...["DirectoryLocked", "DeclarationError", "UnsafeStart", "ConfigurationError"],
   ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded"],
 ]);
 

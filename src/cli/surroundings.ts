@@ -43,6 +43,9 @@ function logger(level: string): Observer {
       case "connection_lost":
         log.warn({ error: "error" in rest ? described(rest.error) : undefined }, kind);
         break;
+      case "unsafe_start":
+        log.warn(rest, kind);
+        break;
       default:
         log.debug(rest, kind);
     }

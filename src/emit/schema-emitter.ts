@@ -1,9 +1,9 @@
 import type { EntityPlan, Plan } from "../plan/plan.ts";
-import { emitEnter } from "./actors/enter-emitter.ts";
+import { emitEnter, gatePolicies } from "./actors/enter-emitter.ts";
 import { emitReadFunctions } from "./records/read-functions.ts";
 import { emitRecordJson } from "./records/record-json.ts";
 import { emitEffects, emitWriteFunctions } from "./records/write-functions.ts";
-import { emitRowSecurity, looksBehindMask, mayRead } from "./row-security/row-security-emitter.ts";
+import { emitRowSecurity, looksBehindMask, mayRead, policiesOf } from "./row-security/row-security-emitter.ts";
 import { ident } from "./sql-text.ts";
 import { columnsOf } from "./tables/column-type.ts";
 import { emitIndexes, emitReferences, emitTable } from "./tables/table-emitter.ts";
@@ -31,17 +31,41 @@ export const emitSchema = (plan: Plan): Schema => ({
     ]),
     emitEffects(plan),
     emitTransitions(plan),
-    "revoke all on all functions in schema app from public;",
+    // Of the application's role, too: an earlier version may have had functions that are no longer called.
+    "revoke all on all functions in schema app from public, gesta_app;",
     ...plan.entities.map((entity) => emitGrants(plan, entity)),
   ].join("\n\n"),
 });
 
+/** What a database of the plan has, for the comparison with a live one. */
+export const emitCatalogue = (plan: Plan) => ({
+  tables: plan.entities.map((entity) => ({
+    name: `app.${ident(entity.name)}`,
+    columns: readableColumns(entity),
+    policies: [...policiesOf(plan, entity), ...gatePolicies(plan, entity)],
+  })),
+  functions: ["gesta.enter(text)", ...plan.entities.flatMap((entity) => grantedFunctions(plan, entity))],
+});
+
 /** What the application's role may do: read rows through policies, call the functions; never write. */
-function emitGrants(plan: Plan, entity: EntityPlan): string {
+const emitGrants = (plan: Plan, entity: EntityPlan): string => {
+  const table = `app.${ident(entity.name)}`;
+  const columns = readableColumns(entity);
+  return `${
+    columns === null
+      ? `grant select on ${table} to gesta_app;`
+      : `revoke select on ${table} from gesta_app;
+grant select (${columns.join(", ")}) on ${table} to gesta_app;`
+  }
+grant execute on function
+  ${grantedFunctions(plan, entity).join(",\n  ")}
+  to gesta_app;`;
+};
+
+function grantedFunctions(plan: Plan, entity: EntityPlan): readonly string[] {
   const { name } = entity;
-  const table = `app.${ident(name)}`;
   const id = entity.id === "serial" ? "bigint" : "uuid";
-  const functions = [
+  return [
     `app.shown_${name}(app.${ident(name)})`,
     `app.full_${name}(app.${ident(name)})`,
     `app.read_${name}(text[], ${id}[])`,
@@ -54,22 +78,19 @@ function emitGrants(plan: Plan, entity: EntityPlan): string {
       .filter(({ kind }) => kind === "password")
       .map((field) => `app.secret_${name}_${field.name}(text, uuid)`),
   ];
-  return `${readableColumns(entity, table)}
-grant execute on function
-  ${functions.join(",\n  ")}
-  to gesta_app;`;
 }
 
-/** Row-level security cannot hide a single value: a field that has readers of its own is no column for this role. */
-function readableColumns(entity: EntityPlan, table: string): string {
+/**
+ * Row-level security cannot hide a single value: a field that has readers of its own is no column for this role. Null
+ * where it may read them all.
+ */
+function readableColumns(entity: EntityPlan): readonly string[] | null {
   const fields = columnsOf(entity);
-  if (fields.every(({ readBy }) => readBy === null)) return `grant select on ${table} to gesta_app;`;
-  const columns = [
+  if (fields.every(({ readBy }) => readBy === null)) return null;
+  return [
     "id",
     ...(entity.lifecycle === null ? [] : ["status"]),
     ...fields.filter(({ readBy }) => readBy === null).map(({ name }) => ident(name)),
     ...["version", "created_at", "updated_at", "deleted_at"],
   ];
-  return `revoke select on ${table} from gesta_app;
-grant select (${columns.join(", ")}) on ${table} to gesta_app;`;
 }

@@ -1,6 +1,10 @@
+import type { StartFault } from "./start-fault.ts";
+
 /** Everything worth reporting, as one value per thing. A logger or a metric decides what to do with it. */
 export type Observation =
   | { readonly kind: "started"; readonly url: string; readonly engine: string; readonly milliseconds: number }
+  /** Only development goes on with them. */
+  | { readonly kind: "unsafe_start"; readonly faults: readonly StartFault[] }
   | { readonly kind: "stopping"; readonly signal: string }
   | { readonly kind: "stopped" }
   | {

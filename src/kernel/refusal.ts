@@ -23,8 +23,9 @@ export class Refusal extends Error {
   readonly code: ProblemCode;
   readonly told: RefusalDetail;
 
-  constructor(code: ProblemCode, told: RefusalDetail = {}) {
-    super(told.detail?.en ?? problems[code].title.en);
+  /** @param cause what lies behind it, for the operator; never shown to a client. */
+  constructor(code: ProblemCode, told: RefusalDetail = {}, cause?: unknown) {
+    super(told.detail?.en ?? problems[code].title.en, { cause });
     this.name = "Refusal";
     this.code = code;
     this.told = told;

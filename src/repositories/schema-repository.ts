@@ -36,6 +36,9 @@ const lock = "select pg_advisory_xact_lock(hashtextextended('gesta.migrations', 
 
 const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex");
 
+/** Makes the two roles that everything else belongs to or is granted to, where they are missing. */
+export const prepareRoles = (engine: Engine): Promise<void> => engine.migrate(rolesSql);
+
 /**
  * Brings the database to the declaration. An empty one gets roles, ledger, tables and objects; in a known one the
  * objects that hold no data are made anew when they changed.
@@ -47,7 +50,7 @@ export async function prepareSchema(
   engine: Engine,
   { tables, objects }: SchemaScripts,
 ): Promise<{ readonly fresh: boolean }> {
-  await engine.migrate(rolesSql);
+  await prepareRoles(engine);
   const before = await recordedHashes(engine);
   const wanted = { ledger: hashOf(ledgerSql), tables: hashOf(tables), objects: hashOf(objects) };
   if (before.get("tables") === wanted.tables && before.get("objects") === wanted.objects) return { fresh: false };
@@ -80,29 +83,4 @@ async function recordedHashes(engine: Engine): Promise<ReadonlyMap<string, strin
   if (table?.[0] == null) return new Map();
   const rows = await engine.inspect("select name, hash from gesta.migrations");
   return new Map(rows.map(([name, hash]) => [String(name), String(hash)]));
-}
-
-/** The role of the running application could do more than it must. */
-export class UnsafeRole extends Error {
-  constructor(faults: readonly string[]) {
-    super(`The database role is not safe for production:\n${faults.map((fault) => `  ${fault}`).join("\n")}`);
-    this.name = "UnsafeRole";
-  }
-}
-
-/** Refuses a login role that row-level security does not bind. @throws UnsafeRole with every fault. */
-export async function assertSafeRole(engine: Engine): Promise<void> {
-  const text = `select session_user::text, r.rolsuper::text, r.rolbypassrls::text,
-      pg_has_role(session_user, 'gesta_owner', 'member')::text
-    from pg_roles r where r.rolname = session_user`;
-  const [row = []] = await engine.run({ name: "safe_role", text, writes: false }, []);
-  const [name, superuser, bypass, owner] = row;
-  const faults = [
-    ...(superuser === "true"
-      ? [`'${name}' is a superuser; create a login role: create role shop login in role gesta_app`]
-      : []),
-    ...(bypass === "true" ? [`'${name}' has BYPASSRLS; alter role ${name} nobypassrls`] : []),
-    ...(owner === "true" ? [`'${name}' is a member of gesta_owner; revoke gesta_owner from ${name}`] : []),
-  ];
-  if (faults.length > 0) throw new UnsafeRole(faults);
 }

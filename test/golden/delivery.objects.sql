@@ -1939,7 +1939,7 @@ select gesta.declare_workflow('users', '{"initial":"active","states":{"active":{
 select gesta.declare_workflow('restaurants', '{"initial":"closed","states":{"closed":{"on":{"open":"open"}},"open":{"on":{"close":"closed"}}}}');
 select gesta.declare_workflow('orders', '{"initial":"pending_payment","states":{"pending_payment":{"on":{"confirm_payment":["accepted","new"],"cancel":"cancelled"}},"new":{"on":{"status":"accepted","cancel":"cancelled"}},"accepted":{"on":{"status":"cooking","cancel":"cancelled"}},"cooking":{"on":{"status":"on_way","cancel":"cancelled"}},"on_way":{"on":{"status":"delivered"}},"delivered":{"final":true},"cancelled":{"final":true}}}');
 
-revoke all on all functions in schema app from public;
+revoke all on all functions in schema app from public, gesta_app;
 
 grant select on app.drinks to gesta_app;
 grant execute on function

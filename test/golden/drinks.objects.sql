@@ -333,7 +333,7 @@ $$;
 
 
 
-revoke all on all functions in schema app from public;
+revoke all on all functions in schema app from public, gesta_app;
 
 grant select on app.drinks to gesta_app;
 grant execute on function

@@ -61,7 +61,7 @@ export function postgresEngine(options: PostgresOptions): Engine {
     async run(statement, parameters) {
       const client = await pool.connect().catch((error: unknown) => {
         options.observe({ kind: "connection_lost", error });
-        throw new Refusal("overloaded", { retryAfter: 1 });
+        throw new Refusal("overloaded", { retryAfter: 1 }, error);
       });
       try {
         const result = await client.query<string[]>({

@@ -1,5 +1,17 @@
 import { workflowLedgerSql } from "./workflow-ledger.ts";
 
+/** What the application's role may call of it. */
+export const ledgerFunctions = [
+  "gesta.actor()",
+  "gesta.roles()",
+  "gesta.is_system()",
+  "gesta.action()",
+  "gesta.instant(timestamp with time zone)",
+  "gesta.replay(uuid, uuid)",
+  "gesta.sweep(integer)",
+  "gesta.workflow_in_force(text)",
+] as const;
+
 /**
  * Gesta's own tables and functions: the ledger of events and what guards it. Made once, by gesta_owner.
  * `events` carries what later consumers need: feed order (epoch, tx, seq), a hash chain for each stream, a version of
@@ -265,6 +277,5 @@ $$;
 
 revoke all on all tables in schema gesta from public;
 revoke all on all functions in schema gesta from public;
-grant execute on function gesta.actor(), gesta.roles(), gesta.is_system(), gesta.action(), gesta.instant(timestamptz),
-  gesta.replay(uuid, uuid), gesta.sweep(integer) to gesta_app;
+grant execute on function ${ledgerFunctions.join(",\n  ")} to gesta_app;
 `;

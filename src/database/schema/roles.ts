@@ -6,6 +6,8 @@
 export const rolesSql = `do $$
 declare
   role text;
+  -- From version 16 on, who makes a role is its member, but may not take it on unless granted so.
+  may text := case when current_setting('server_version_num')::int < 160000 then 'member' else 'set' end;
 begin
   foreach role in array array['gesta_owner', 'gesta_app', 'gesta_gate'] loop
     if not exists (select from pg_roles where rolname = role) then
@@ -16,8 +18,8 @@ begin
       end;
     end if;
   end loop;
-  if not pg_has_role(current_user, 'gesta_owner', 'member') or not pg_has_role(current_user, 'gesta_app', 'member')
-     or not pg_has_role(current_user, 'gesta_gate', 'member') then
+  if not pg_has_role(current_user, 'gesta_owner', may) or not pg_has_role(current_user, 'gesta_app', may)
+     or not pg_has_role(current_user, 'gesta_gate', may) then
     execute format('grant gesta_owner, gesta_app, gesta_gate to %I', current_user);
   end if;
   execute format('grant create on database %I to gesta_owner', current_database());

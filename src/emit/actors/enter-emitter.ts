@@ -1,4 +1,5 @@
-import type { Plan } from "../../plan/plan.ts";
+import type { EntityPlan, Plan } from "../../plan/plan.ts";
+import type { PlannedPolicy } from "../row-security/row-security-emitter.ts";
 import { ident, literals } from "../sql-text.ts";
 
 /**
@@ -32,6 +33,10 @@ revoke all on function gesta.enter(text) from public;
 grant execute on function gesta.enter(text) to gesta_app, gesta_owner;
 set local role gesta_owner;`;
 }
+
+/** The policy that lets `gesta_gate` see the actors, where an entity is theirs. */
+export const gatePolicies = ({ actors }: Plan, { name }: EntityPlan): readonly PlannedPolicy[] =>
+  actors?.entity === name ? [{ name: "gate", roles: ["gesta_gate"], open: true }] : [];
 
 type Actors = NonNullable<Plan["actors"]>;
 

@@ -3,6 +3,28 @@ import { ident, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
 import { policyCondition } from "./policy-condition.ts";
 
+const isCreation = ({ kind }: ActionPlan): boolean => kind === "create";
+
+/** A policy as the catalogue of a live database shows it. */
+export interface PlannedPolicy {
+  readonly name: string;
+  readonly roles: readonly string[];
+  /** Whether it lets through everyone whom it is for. */
+  readonly open: boolean;
+}
+
+/** The policies that `emitRowSecurity` makes. */
+export const policiesOf = (plan: Plan, entity: EntityPlan): readonly PlannedPolicy[] => [
+  {
+    name: "read",
+    roles: looksBehindMask(plan, entity) ? ["gesta_owner"] : ["gesta_app", "gesta_owner"],
+    open: policyCondition(plan, entity, entity.read, ident(entity.name)) === "true",
+  },
+  ...(looksBehindMask(plan, entity) ? [{ name: "plain_read", roles: ["gesta_app"], open: false }] : []),
+  ...(entity.actions.some(isCreation) ? [{ name: "creation", roles: ["gesta_owner"], open: false }] : []),
+  ...(entity.actions.every(isCreation) ? [] : [{ name: "change", roles: ["gesta_owner"], open: false }]),
+];
+
 /**
  * Row-level security of an entity's table, forced on its owner too: who reads a row, and who may insert or update
  * one in the course of which action. Deletion is an update: rows are marked, never removed.
@@ -18,8 +40,8 @@ export function emitRowSecurity(plan: Plan, entity: EntityPlan): string {
           `(select gesta.action()) = ${literal(`${entity.name}.${action.name}`)} and (${condition(action.by)})${extra(action)}`,
       )
       .join("\n  or ");
-  const creating = entity.actions.filter((action) => action.kind === "create");
-  const changing = entity.actions.filter((action) => action.kind !== "create");
+  const creating = entity.actions.filter(isCreation);
+  const changing = entity.actions.filter((action) => !isCreation(action));
   const behindMask = looksBehindMask(plan, entity);
   const policies = [
     `create policy read on ${table} for select to ${behindMask ? "" : "gesta_app, "}gesta_owner using (\n  ${orSystem(condition(entity.read))}\n);`,
