@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,9 +7,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { freshDatabase } from "../support/fresh-database.ts";
 import { engines } from "../support/running-application.ts";
+import { type RunningProgram, startProgram, startWords } from "../support/running-program.ts";
 
-/** The built program, as users run it. `npm test` builds first. */
-const program = ["bin/gesta.js", "start", "--application", "examples/drinks/dist/application.js"];
+const program = startWords("drinks");
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean();
@@ -25,21 +25,10 @@ async function environmentFor(engine: "pglite" | "postgres") {
   return { ...base, DATABASE_URL: database.url };
 }
 
-interface Started {
-  readonly child: ChildProcess;
-  readonly url: string;
-}
-
-async function start(env: NodeJS.ProcessEnv): Promise<Started> {
-  const child = spawn(process.execPath, program, { env, stdio: ["ignore", "pipe", "inherit"] });
-  cleanups.push(async () => child.kill("SIGKILL"));
-  let said = "";
-  for await (const part of child.stdout) {
-    said += part;
-    const url = /API +(http:\S+)/.exec(said)?.[1];
-    if (url !== undefined) return { child, url };
-  }
-  throw new Error(`the program ended: ${said}`);
+async function start(env: NodeJS.ProcessEnv): Promise<RunningProgram> {
+  const program = await startProgram("drinks", env);
+  cleanups.push(async () => program.child.kill("SIGKILL"));
+  return program;
 }
 
 const create = async (url: string, name: string): Promise<number> => {

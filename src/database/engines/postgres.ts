@@ -37,6 +37,8 @@ export function postgresEngine(options: PostgresOptions): Engine {
   });
   // An idle connection that breaks raises here; without a listener the process would end.
   pool.on("error", (error) => options.observe({ kind: "connection_lost", error }));
+  // So does one that is lent out, besides failing its statement, which is where it is reported.
+  pool.on("connect", (client) => client.on("error", () => {}));
 
   async function asOwner<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = new pg.Client({
