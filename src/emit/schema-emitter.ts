@@ -33,6 +33,7 @@ export const emitSchema = (plan: Plan): Schema => ({
     emitTransitions(plan),
     // Of the application's role, too: an earlier version may have had functions that are no longer called.
     "revoke all on all functions in schema app from public, gesta_app;",
+    "revoke all on function gesta.apply_effects(jsonb[], text[]) from public;",
     ...plan.entities.map((entity) => emitGrants(plan, entity)),
   ].join("\n\n"),
 });

@@ -1941,6 +1941,8 @@ select gesta.declare_workflow('orders', '{"initial":"pending_payment","states":{
 
 revoke all on all functions in schema app from public, gesta_app;
 
+revoke all on function gesta.apply_effects(jsonb[], text[]) from public;
+
 grant select on app.drinks to gesta_app;
 grant execute on function
   app.shown_drinks(app.drinks),

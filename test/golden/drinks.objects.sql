@@ -335,6 +335,8 @@ $$;
 
 revoke all on all functions in schema app from public, gesta_app;
 
+revoke all on function gesta.apply_effects(jsonb[], text[]) from public;
+
 grant select on app.drinks to gesta_app;
 grant execute on function
   app.shown_drinks(app.drinks),

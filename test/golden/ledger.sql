@@ -381,4 +381,10 @@ $$;
 
 revoke all on all tables in schema gesta from public;
 revoke all on all functions in schema gesta from public;
-grant execute on function gesta.actor(), gesta.roles(), gesta.is_system(), gesta.action(), gesta.instant(timestamp with time zone) to gesta_app;
+grant execute on function gesta.actor(),
+  gesta.roles(),
+  gesta.is_system(),
+  gesta.action(),
+  gesta.instant(timestamp with time zone),
+  gesta.replay(uuid, uuid),
+  gesta.sweep(integer) to gesta_app;

@@ -1,5 +1,5 @@
 const table = "app.orders";
-const functions = "app.write_orders(commands jsonb)";
+const functions = "app.write_orders(jsonb)";
 /** A way to make a database unsafe and the way back, with what the start says; nothing to mend it: made anew. */
 export const unsafeDatabases: readonly {
   readonly fault: string;
@@ -132,15 +132,15 @@ export const unsafeDatabases: readonly {
   ],
   [
     "a function to gesta_app",
-    "grant execute on function app.apply_orders(jsonb) to gesta_app",
-    "revoke execute on function app.apply_orders(jsonb) from gesta_app",
-    "gesta_app has EXECUTE on function app.apply_orders(command jsonb)",
+    "grant execute on function app.apply_orders(jsonb[]) to gesta_app",
+    "revoke execute on function app.apply_orders(jsonb[]) from gesta_app",
+    "gesta_app has EXECUTE on function app.apply_orders(jsonb[])",
   ],
   [
     "a function to PUBLIC",
     "grant execute on function gesta.keep_secrets(uuid, jsonb) to public",
     "revoke execute on function gesta.keep_secrets(uuid, jsonb) from public",
-    "PUBLIC has EXECUTE on function gesta.keep_secrets(stream uuid, secrets jsonb)",
+    "PUBLIC has EXECUTE on function gesta.keep_secrets(uuid, jsonb)",
   ],
   [
     "a sequence",
@@ -165,7 +165,7 @@ export const unsafeDatabases: readonly {
     "the caller's search_path",
     `alter function ${functions} reset search_path`,
     `alter function ${functions} set search_path = pg_catalog, pg_temp`,
-    "app.write_orders(commands jsonb) runs with the rights of its owner and the search_path of its caller",
+    "app.write_orders(jsonb) runs with the rights of its owner and the search_path of its caller",
   ],
   [
     "a writable search_path",
@@ -177,7 +177,7 @@ export const unsafeDatabases: readonly {
     "a function of a superuser's",
     `alter function ${functions} owner to postgres`,
     `alter function ${functions} owner to gesta_owner; grant execute on function ${functions} to gesta_app`,
-    "app.write_orders(commands jsonb) belongs to postgres",
+    "app.write_orders(jsonb) belongs to postgres",
   ],
   [
     "a superuser's function elsewhere",

@@ -101,7 +101,7 @@ const parts = {
         & case t.kind when 'p' then 32 else 56 end <> case t.kind when 'p' then 32 else 56 end`,
 
   missingFunctions: `select jsonb_agg(f) from unnest($2::text[]) f
-    where not exists (select from routine where signature = replace(f, '"', ''))`,
+    where not exists (select from routine where replace(name, '"', '') = replace(f, '"', ''))`,
 } as const;
 
 /** What stands in the schemas of the database, but the system's own. */
@@ -114,16 +114,15 @@ const catalogueText = `with relation as materialized (
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
 ), routine as materialized (
-  select p.oid as id, n.nspname as schema, format('%I.%I(%s)', n.nspname, p.proname,
-        pg_get_function_identity_arguments(p.oid)) as name,
-      p.proowner as owner, coalesce(p.proacl, acldefault('f', p.proowner)) as acl, p.prosecdef as definer,
-      (select substr(s, 13) from unnest(p.proconfig) s where s like 'search_path=%') as path,
-      s.signature, s.signature in (select replace(f, '"', '') from unnest($2::text[]) f) as planned
+  select p.oid as id, n.nspname as schema, s.name, p.proowner as owner, p.prosecdef as definer,
+      coalesce(p.proacl, acldefault('f', p.proowner)) as acl,
+      (select substr(c, 13) from unnest(p.proconfig) c where c like 'search_path=%') as path,
+      replace(s.name, '"', '') in (select replace(f, '"', '') from unnest($2::text[]) f) as planned
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace, lateral (
       -- The types by their schemas, whatever the search_path of this session is.
-      select format('%s.%s(%s)', n.nspname, p.proname, string_agg(
-          case s.nspname when 'pg_catalog' then format_type(t.oid, null) else s.nspname || '.' || t.typname end,
-          ', ' order by a.place)) as signature
+      select format('%I.%I(%s)', n.nspname, p.proname, string_agg(
+          case s.nspname when 'pg_catalog' then format_type(t.oid, null)
+            else format('%I.%I', s.nspname, t.typname) end, ', ' order by a.place)) as name
         from unnest(p.proargtypes) with ordinality a(type, place)
           join pg_type t on t.oid = a.type join pg_namespace s on s.oid = t.typnamespace
     ) s
