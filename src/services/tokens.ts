@@ -38,13 +38,19 @@ export function jwtTokens(source: TokenSource, clock: Clock): Tokens {
       const known = believed.get(token);
       if (known !== undefined && now < known.until) return known.subject;
       believed.delete(token);
-      if (token.length > longest) throw new Refusal("unauthenticated");
+      if (token.length > longest || !isCompact(token)) throw new Refusal("unauthenticated");
       const { subject, expires } = await verify(token);
       if (believed.size >= mostBelieved) believed.clear();
       believed.set(token, { subject, until: Math.min(expires, now + believedMilliseconds) });
       return subject;
     },
   };
+}
+
+/** Three parts of base64url in the one form that RFC 7515 knows: no padding, no spare bits. Decoders take more. */
+function isCompact(token: string): boolean {
+  const parts = token.split(".", 4);
+  return parts.length === 3 && parts.every((part) => Buffer.from(part, "base64url").toString("base64url") === part);
 }
 
 function verifierOf(source: TokenSource, clock: Clock) {
@@ -67,14 +73,21 @@ function verifierOf(source: TokenSource, clock: Clock) {
   return async (token: string): Promise<{ readonly subject: string; readonly expires: number }> => {
     try {
       const { payload } = await check(token);
-      if (payload.sub === undefined || !isUuid(payload.sub)) throw new Refusal("unauthenticated");
+      // Whoever signs decides what stands in it: `sub` may be anything.
+      if (typeof payload.sub !== "string" || !isUuid(payload.sub)) throw new Refusal("unauthenticated");
       return { subject: payload.sub.toLowerCase(), expires: (payload.exp ?? 0) * 1000 };
     } catch (error) {
-      if (error instanceof errors.JWKSTimeout) throw new Refusal("overloaded", { retryAfter: 1 });
+      if (isOfKeySet(error)) throw new Refusal("overloaded", { retryAfter: 1 }, error);
       throw new Refusal("unauthenticated");
     }
   };
 }
+
+/** Whether the key set could not be had: that is not the caller's fault, and the token may be good. */
+const isOfKeySet = (error: unknown): boolean =>
+  error instanceof errors.JOSEError
+    ? ["ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID", "ERR_JOSE_GENERIC"].includes(error.code)
+    : !(error instanceof Refusal);
 
 /** Signs a token for a user: development and tests alone. */
 export const signToken = (secret: string, subject: string, seconds: number, clock: Clock): Promise<string> => {

@@ -34,7 +34,9 @@ export function httpServer(parts: HttpParts): FastifyInstance {
   server.addContentTypeParser("*", { parseAs: "buffer" }, (_, body, done) => done(null, body));
   server.addHook("onRequest", (request, reply, done) => {
     reply.header("request-id", request.id);
-    done();
+    // Node takes the first of them, the next server may take the last: nobody can say whom such a request is from.
+    const several = (request.raw.headersDistinct.authorization?.length ?? 0) > 1;
+    done(several ? new Refusal("unauthenticated") : undefined);
   });
   server.setErrorHandler((error, request, reply) => refuse(error, request, reply, parts));
   server.setNotFoundHandler((request, reply) => refuse(new Refusal("not_found"), request, reply, parts));
