@@ -6,15 +6,25 @@ const fewestCharacters = 10;
 
 interface Settings {
   readonly jwtSecret: string | null;
+  readonly jwksUrl: string | null;
+  readonly jwtAudience: string | null;
   readonly databaseUrl: string | null;
   readonly ownerUrl: string | null;
   readonly databaseCertificate: string | null;
 }
 
 /** Settings that work and are not safe. Pure. */
-export function weaknesses({ jwtSecret, databaseUrl, ownerUrl, databaseCertificate }: Settings): readonly StartFault[] {
+export function weaknesses({
+  jwtSecret,
+  jwksUrl,
+  jwtAudience,
+  databaseUrl,
+  ownerUrl,
+  databaseCertificate,
+}: Settings): readonly StartFault[] {
   return [
     ...(jwtSecret === null ? [] : secretFaults(jwtSecret)),
+    ...(jwksUrl === null ? [] : keySetFaults(new URL(jwksUrl), jwtAudience)),
     ...(databaseUrl === null ? [] : tlsFaults("DATABASE_URL", databaseUrl, databaseCertificate !== null)),
     ...(ownerUrl === null ? [] : tlsFaults("GESTA_OWNER_URL", ownerUrl, databaseCertificate !== null)),
   ];
@@ -34,6 +44,25 @@ function secretFaults(secret: string): readonly StartFault[] {
     return [{ what: `GESTA_JWT_SECRET is made of ${different} different characters: it can be guessed`, remedy }];
   return [];
 }
+
+const keySetFaults = (url: URL, audience: string | null): readonly StartFault[] => [
+  ...(url.protocol === "https:" || isLocal(url)
+    ? []
+    : [
+        {
+          what: "GESTA_JWKS_URL leaves this machine without TLS: whoever is between may hand in keys",
+          remedy: "use https://",
+        },
+      ]),
+  ...(audience !== null
+    ? []
+    : [
+        {
+          what: "GESTA_JWT_AUDIENCE is missing: a token that the provider made for any other application is taken",
+          remedy: "set it to the name that the provider gives this application",
+        },
+      ]),
+];
 
 /**
  * Whether a connection that leaves the machine is sure of whom it talks to. What the URL says of TLS goes before the

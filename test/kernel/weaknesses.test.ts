@@ -41,6 +41,16 @@ describe("what is weak in an environment", () => {
     expect(found({ GESTA_OWNER_URL: url })).toEqual([expect.stringContaining("GESTA_OWNER_URL leaves")]);
   });
 
+  test("a key set that others can change, or whose tokens are for anyone", () => {
+    const keys = (url: string, audience = {}) =>
+      weaknesses(read({ GESTA_JWKS_URL: url, ...audience })).map(({ what }) => what);
+    const mine = { GESTA_JWT_AUDIENCE: "shop" };
+    expect(keys("https://issuer.example/keys", mine)).toEqual([]);
+    expect(keys("http://localhost:8080/keys", mine)).toEqual([]);
+    expect(keys("http://issuer.example/keys", mine)).toEqual([expect.stringContaining("without TLS")]);
+    expect(keys("https://issuer.example/keys")).toEqual([expect.stringContaining("GESTA_JWT_AUDIENCE is missing")]);
+  });
+
   test("a certificate makes TLS sure, unless the URL speaks of TLS itself", () => {
     expect(found({ DATABASE_URL: "postgres://shop@db.example/shop", GESTA_DB_CA: "ca.pem" })).toEqual([]);
     expect(

@@ -86,7 +86,8 @@ function roleFaults(role: RoleFacts, isLogin: boolean): readonly StartFault[] {
         what: `the role ${name} is a member of ${other}: it may do whatever ${other} may`,
         remedy: `revoke ${other} from ${name}`,
       })),
-    ...(name === "gesta_owner" || name === "gesta_gate" ? [] : role.owns).map((object) => ({
+    // A superuser may do all of it anyway.
+    ...(role.superuser || name === "gesta_owner" || name === "gesta_gate" ? [] : role.owns).map((object) => ({
       what: `the role ${name} owns the ${object}: an owner may change and drop it`,
       remedy: `alter ${object} owner to ${/^\S+ (app|gesta)\b/.test(object) ? "gesta_owner" : "<another role>"}`,
     })),
