@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import type { Engine } from "./database/engine.ts";
 import { pgliteEngine } from "./database/engines/pglite.ts";
 import { postgresEngine } from "./database/engines/postgres.ts";
-import { ledgerFunctions } from "./database/schema/ledger.ts";
 import { type Application, seedId } from "./declare/application.ts";
 import { type LintReport, lint } from "./emit/lint/lint.ts";
 import { emitOpenApi } from "./emit/openapi/openapi-emitter.ts";
@@ -12,15 +11,14 @@ import { type Clock, systemClock } from "./kernel/clock.ts";
 import type { Configuration } from "./kernel/configuration.ts";
 import { newIdentifier } from "./kernel/identifier.ts";
 import type { Observer } from "./kernel/observation.ts";
-import { weaknesses } from "./kernel/weaknesses.ts";
 import { makePlan, type Planned } from "./plan/make-plan.ts";
 import { signedCursors } from "./presentation/http/page-query.ts";
 import { httpServer } from "./presentation/http/server.ts";
-import { readCatalogue } from "./repositories/catalogue/catalogue-repository.ts";
+import { catalogueRepository } from "./repositories/catalogue/catalogue-repository.ts";
 import { askForLife } from "./repositories/health-repository.ts";
 import { storedStreams } from "./repositories/ledger-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
-import { prepareRoles, prepareSchema } from "./repositories/schema-repository.ts";
+import { prepareSchema } from "./repositories/schema-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
 import { authenticationService } from "./services/authentication-service.ts";
 import { commandsService } from "./services/commands-service.ts";
@@ -66,7 +64,7 @@ export async function startApplication(declared: Application, around: Surroundin
   const planned = makePlan(declared);
   const engine = await openEngine(configuration, observe);
   try {
-    const check = checkOf(planned, engine, around);
+    const check = startCheck(configuration, catalogueRepository(engine, emitCatalogue(planned.plan)), observe);
     await check.before();
     const { fresh } = await prepareSchema(engine, emitSchema(planned.plan));
     await check.after();
@@ -91,20 +89,6 @@ export async function startApplication(declared: Application, around: Surroundin
     await engine.close();
     throw error;
   }
-}
-
-/** Is it safe to serve from this database, with this environment? */
-function checkOf({ plan }: Planned, engine: Engine, { configuration, observe }: Surroundings) {
-  const { tables, functions } = emitCatalogue(plan);
-  const planned = { tables, functions: [...ledgerFunctions, ...functions] };
-  return startCheck({
-    strict: configuration.environment === "production",
-    weaknesses: weaknesses(configuration),
-    planned,
-    prepare: () => prepareRoles(engine),
-    catalogue: () => readCatalogue(engine, planned),
-    observe,
-  });
 }
 
 async function serve(planned: Planned, engine: Engine, around: Surroundings, clock: Clock, fresh: boolean) {

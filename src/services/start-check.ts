@@ -1,21 +1,10 @@
+import type { Configuration } from "../kernel/configuration.ts";
 import type { Observer } from "../kernel/observation.ts";
 import { type StartFault, UnsafeStart } from "../kernel/start-fault.ts";
-import type { Catalogue, PlannedCatalogue } from "../repositories/catalogue/catalogue.ts";
+import { weaknesses } from "../kernel/weaknesses.ts";
+import type { CatalogueRepository } from "../repositories/catalogue/catalogue-repository.ts";
 import { schemaFaults } from "../repositories/catalogue/schema-faults.ts";
 import { serverFaults } from "../repositories/catalogue/server-faults.ts";
-
-export interface StartCheckParts {
-  /** Production refuses what development only warns of. */
-  readonly strict: boolean;
-  /** What is unsafe in the environment. */
-  readonly weaknesses: readonly StartFault[];
-  readonly planned: PlannedCatalogue;
-  /** Makes the roles that the catalogue is asked with. */
-  readonly prepare: () => Promise<void>;
-  /** Reads the live catalogue. */
-  readonly catalogue: () => Promise<Catalogue>;
-  readonly observe: Observer;
-}
 
 export interface StartCheck {
   /**
@@ -27,23 +16,30 @@ export interface StartCheck {
   after(): Promise<void>;
 }
 
-export function startCheck({ strict, weaknesses, planned, prepare, catalogue, observe }: StartCheckParts): StartCheck {
+/** Production refuses what development only warns of. */
+export function startCheck(
+  configuration: Configuration,
+  { planned, prepare, read }: CatalogueRepository,
+  observe: Observer,
+): StartCheck {
+  const weak = weaknesses(configuration);
+  const strict = configuration.environment === "production";
   return {
     async before() {
       if (!strict) return;
       const found = await prepare()
-        .then(catalogue)
+        .then(read)
         .catch((error: unknown) => {
-          throw new UnsafeStart([...weaknesses, unreadable(error)]);
+          throw new UnsafeStart([...weak, unreadable(error)]);
         });
-      const faults = [...weaknesses, ...serverFaults(found)];
+      const faults = [...weak, ...serverFaults(found)];
       if (faults.length === 0) return;
       // An empty database has no schema to judge yet.
       throw new UnsafeStart(found.tables.length === 0 ? faults : [...faults, ...schemaFaults(found, planned)]);
     },
     async after() {
-      const found = await catalogue();
-      const faults = [...weaknesses, ...serverFaults(found), ...schemaFaults(found, planned)];
+      const found = await read();
+      const faults = [...weak, ...serverFaults(found), ...schemaFaults(found, planned)];
       if (faults.length === 0) return;
       if (strict) throw new UnsafeStart(faults);
       observe({ kind: "unsafe_start", faults });

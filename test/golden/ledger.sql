@@ -387,4 +387,5 @@ grant execute on function gesta.actor(),
   gesta.action(),
   gesta.instant(timestamp with time zone),
   gesta.replay(uuid, uuid),
-  gesta.sweep(integer) to gesta_app;
+  gesta.sweep(integer),
+  gesta.workflow_in_force(text) to gesta_app;

@@ -1,5 +1,7 @@
 import type { Engine } from "../../database/engine.ts";
+import { ledgerFunctions } from "../../database/schema/ledger.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { prepareRoles } from "../schema-repository.ts";
 import type { Catalogue, PlannedCatalogue } from "./catalogue.ts";
 
 /** Each part of the catalogue as one JSON value; `$1` is the application's login, `$2` the planned functions. */
@@ -132,14 +134,29 @@ select jsonb_build_object(${Object.entries(parts)
   .map(([name, text]) => `'${name}', coalesce((${text}), '[]')`)
   .join(",\n")})::text`;
 
-/** Reads what the start judges: one statement as the owner, so that all parts are of one moment. */
-export async function readCatalogue(engine: Engine, { functions }: PlannedCatalogue): Promise<Catalogue> {
-  const { login, failure } = engine.kind === "postgres" ? await loginOf(engine) : { login: null, failure: null };
-  const [row = []] = await engine.inspect(catalogueText, [login, functions]);
-  // The statement above builds exactly this shape.
-  const read = JSON.parse(String(row[0])) as Catalogue;
-  if (engine.kind === "pglite" || read.server === null) return { ...read, server: null };
-  return { ...read, server: { ...read.server, loginFailure: failure } };
+/** What the database is, and what it should be. */
+export interface CatalogueRepository {
+  readonly planned: PlannedCatalogue;
+  /** Makes the roles that the catalogue is asked with, where they are missing. */
+  prepare(): Promise<void>;
+  /** Reads what the start judges: one statement as the owner, so that all parts are of one moment. */
+  read(): Promise<Catalogue>;
+}
+
+export function catalogueRepository(engine: Engine, { tables, functions }: PlannedCatalogue): CatalogueRepository {
+  const planned = { tables, functions: [...ledgerFunctions, ...functions] };
+  return {
+    planned,
+    prepare: () => prepareRoles(engine),
+    async read() {
+      const { login, failure } = engine.kind === "postgres" ? await loginOf(engine) : { login: null, failure: null };
+      const [row = []] = await engine.inspect(catalogueText, [login, planned.functions]);
+      // The statement above builds exactly this shape.
+      const read = JSON.parse(String(row[0])) as Catalogue;
+      if (engine.kind === "pglite" || read.server === null) return { ...read, server: null };
+      return { ...read, server: { ...read.server, loginFailure: failure } };
+    },
+  };
 }
 
 /** Asked of the application's own connection: a pooler may log in as somebody else than the URL says. */
