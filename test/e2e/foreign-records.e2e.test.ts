@@ -127,6 +127,7 @@ describe("a record of others cannot be told from one that is not there", () => {
             if (action.kind === "move" && to === null) continue; // the workflow refuses everybody
             const written = await forged.write(entity.name, {
               actor: who(audience),
+              event: "01900000-0000-7000-8000-000000000000",
               action: action.name,
               id,
               version,
@@ -171,6 +172,7 @@ describe("a record of others cannot be told from one that is not there", () => {
         );
         const { outcome } = await forged.write(entity.name, {
           actor: who(audience),
+          event: "01900000-0000-7000-8000-000000000000",
           action: action.name,
           id: entity.id === "serial" ? null : missing(entity),
           version: null,

@@ -141,7 +141,7 @@ function policies(is: readonly string[], among: readonly string[]): fc.Arbitrary
   const leaf = fc.oneof(
     fc.constantFrom<Policy>({ kind: "anyone" }, { kind: "nobody" }, { kind: "signed_in" }),
     fc.subarray([...roles]).map((some): Policy => ({ kind: "actor_has", roles: some })),
-    fc.constantFrom(...is).map((path): Policy => ({ kind: "actor_is", path })),
+    fc.constantFrom(...is).map((path): Policy => ({ kind: "actor_is", audience: null, path })),
     fc.constantFrom(...among).map((path): Policy => ({ kind: "actor_in", path, audience: null })),
   );
   const { policy } = fc.letrec<{ readonly policy: Policy }>((tie) => ({
