@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startPostgres } from "gesta/testing";
 import pg from "pg";
-import { connections, load, type Request, tool } from "./load.ts";
+import { connections, load, type Request, tool, type Variant } from "./load.ts";
 
 /**
  * Gesta against two peers on the same tables of the same server, in one run: rounds interleave, medians are compared.
@@ -38,7 +38,10 @@ try {
     url,
     "create schema bench; create table bench.audit (at timestamptz not null default now(), type text not null, data jsonb not null)",
   );
-  const customer = await tokenOf("customer1", environment);
+  const customers = await Promise.all(
+    ["customer1", "customer2", "customer3"].map((name) => tokenOf(name, environment)),
+  );
+  const [customer = ""] = customers;
   const manager = await tokenOf("manager", environment);
   const me = await json(`${originOf("gesta")}/users/me`, customer);
   for (const peer of ["bare", "drizzle"] as const) {
@@ -48,7 +51,7 @@ try {
     await once(child, "message");
     children.push(child);
   }
-  const workloads = await workloadsFor(customer, manager);
+  const workloads = await workloadsFor(customers, manager);
   say(
     `PostgreSQL on this machine, ${tool}, ${connections} connections, ${rounds} rounds of ${seconds} s, medians of requests per second\n`,
   );
@@ -83,11 +86,11 @@ async function measured(name: string, request: Request): Promise<string> {
   return `| ${cells.join(" | ")} |`;
 }
 
-async function workloadsFor(customer: string, manager: string): Promise<Readonly<Record<string, Request>>> {
+async function workloadsFor(customers: readonly string[], manager: string): Promise<Readonly<Record<string, Request>>> {
   const origin = originOf("gesta");
+  const [customer = ""] = customers;
   const asCustomer = { authorization: `Bearer ${customer}` };
   const { menu_items: menu } = await json(`${origin}/menu_items`, customer);
-  const { orders } = await json(`${origin}/orders`, customer);
   const [first] = menu;
   const items = menu.filter((item: Item) => item.restaurant_id === first.restaurant_id).slice(0, 3);
   const order = {
@@ -96,27 +99,43 @@ async function workloadsFor(customer: string, manager: string): Promise<Readonly
     promotion_code: "TEN",
   };
   const inJson = { "content-type": "application/json" };
+  const own = await Promise.all(customers.map((token) => placedBy(token, order)));
+  const drink = {
+    method: "POST",
+    variants: [{ path: "/drinks", headers: inJson }],
+    body: JSON.stringify({ name: "Jack", price: 10 }),
+  } as const;
   return {
-    "get by id": { method: "GET", path: `/orders/${orders[0].id}`, headers: asCustomer, body: null },
+    "get by id": { method: "GET", variants: own.flat(), body: null, keyed: false },
     "list of 20": {
       method: "GET",
-      path: "/orders?limit=20",
-      headers: { authorization: `Bearer ${manager}` },
+      variants: [{ path: "/orders?limit=20", headers: { authorization: `Bearer ${manager}` } }],
       body: null,
+      keyed: false,
     },
-    "create a drink": {
-      method: "POST",
-      path: "/drinks",
-      headers: inJson,
-      body: JSON.stringify({ name: "Jack", price: 10 }),
-    },
+    "create a drink": { ...drink, keyed: false },
+    "create with a key": { ...drink, keyed: true },
     "place an order": {
       method: "POST",
-      path: "/orders",
-      headers: { ...asCustomer, ...inJson },
+      variants: [{ path: "/orders", headers: { ...asCustomer, ...inJson } }],
       body: JSON.stringify(order),
+      keyed: false,
     },
   };
+}
+
+/** A hundred orders of a customer, to be read by that customer. */
+async function placedBy(token: string, order: object): Promise<readonly Variant[]> {
+  const headers = { authorization: `Bearer ${token}` };
+  const placed = Array.from({ length: 100 }, async () => {
+    const reply = await fetch(`${originOf("gesta")}/orders`, {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json" },
+      body: JSON.stringify(order),
+    });
+    return { path: `/orders/${JSON.parse(await reply.text()).id}`, headers };
+  });
+  return Promise.all(placed);
 }
 
 interface Item {

@@ -1,14 +1,22 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import autocannon from "autocannon";
 
-export interface Request {
-  readonly method: "GET" | "POST";
+export interface Variant {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Request {
+  readonly method: "GET" | "POST";
+  /** Sent in turn: other records, other callers. */
+  readonly variants: readonly Variant[];
   readonly body: string | null;
+  /** Whether each request carries an `Idempotency-Key` of its own. */
+  readonly keyed: boolean;
 }
 
 export interface Load {
@@ -20,21 +28,14 @@ export const connections = 64;
 const hasWrk = spawnSync("wrk", ["-v"]).error === undefined;
 export const tool = hasWrk ? "wrk" : "autocannon";
 
-/** Sends one request over and over from 64 connections for so many seconds. */
+/** Sends the variants of a request in turn from 64 connections for so many seconds. */
 export const load = (origin: string, request: Request, seconds: number): Promise<Load> =>
   hasWrk ? Promise.resolve(byWrk(origin, request, seconds)) : byAutocannon(origin, request, seconds);
 
 function byWrk(origin: string, request: Request, seconds: number): Load {
   const script = join(mkdtempSync(join(tmpdir(), "gesta-bench-")), "request.lua");
-  const lines = [
-    `wrk.method = ${JSON.stringify(request.method)}`,
-    ...Object.entries(request.headers).map(
-      ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`,
-    ),
-    ...(request.body === null ? [] : [`wrk.body = ${JSON.stringify(request.body)}`]),
-  ];
-  writeFileSync(script, lines.join("\n"));
-  const words = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, `${origin}${request.path}`];
+  writeFileSync(script, luaOf(request));
+  const words = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, origin];
   const said = execFileSync("wrk", words, { encoding: "utf8" });
   const number = (pattern: RegExp) => Number(pattern.exec(said)?.[1] ?? 0);
   return {
@@ -43,12 +44,46 @@ function byWrk(origin: string, request: Request, seconds: number): Load {
   };
 }
 
+/** The script that wrk runs: requests without a key of their own are put together once, before the clock starts. */
+function luaOf({ method, variants, body, keyed }: Request): string {
+  const text = (value: string) => JSON.stringify(value);
+  const headers = (variant: Variant) =>
+    Object.entries(variant.headers)
+      .map(([name, value]) => `[${text(name)}] = ${text(value)}`)
+      .join(", ");
+  const format = (path: string, fields: string) =>
+    `wrk.format(${text(method)}, ${path}, ${fields}${body === null ? "" : `, ${text(body)}`})`;
+  return `local variants = {
+${variants.map((variant) => `  { ${text(variant.path)}, { ${headers(variant)} } }`).join(",\n")}
+}
+local made, n = {}, 0
+function init()
+  for i, variant in ipairs(variants) do made[i] = ${format("variant[1]", "variant[2]")} end
+end
+function request()
+  n = n + 1
+  local at = (n - 1) % #variants + 1
+${
+  keyed
+    ? `  variants[at][2]["idempotency-key"] = "${randomUUID()}-" .. n
+  return ${format("variants[at][1]", "variants[at][2]")}`
+    : "  return made[at]"
+}
+end
+`;
+}
+
 async function byAutocannon(origin: string, request: Request, seconds: number): Promise<Load> {
   const result = await autocannon({
-    url: `${origin}${request.path}`,
-    method: request.method,
-    headers: { ...request.headers },
-    ...(request.body === null ? {} : { body: request.body }),
+    url: origin,
+    requests: request.variants.map(({ path, headers }) => ({
+      method: request.method,
+      path,
+      headers: { ...headers },
+      ...(request.body === null ? {} : { body: request.body }),
+      setupRequest: (sent: autocannon.Request) =>
+        request.keyed ? { ...sent, headers: { ...sent.headers, "idempotency-key": randomUUID() } } : sent,
+    })),
     connections,
     duration: seconds,
   });
