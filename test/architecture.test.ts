@@ -30,11 +30,17 @@ const mayImport: ImportTable = {
   cli: ["kernel", "gesta.ts"],
 };
 
+/** `gesta`, `gesta/testing`, …: what package.json lets users import. */
+const entries = Object.keys(JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")).exports).map(
+  (path) => path.replace(/^\./, "gesta"),
+);
+
 describe("the architecture", () => {
-  it("is kept by every file of src, examples and bench", () => {
-    const tree = readSourceTree(["src", "examples", "bench"]);
+  it("is kept by every file of src, examples, bench and test", () => {
+    const tree = readSourceTree(["src", "examples", "bench", "test"]);
     expect(tree.size).toBeGreaterThan(50);
-    expect(findingsIn(tree, mayImport).map(({ path, message }) => `${path}: ${message}`)).toEqual([]);
+    expect([...tree.keys()].some((path) => path.startsWith("test/"))).toBe(true);
+    expect(findingsIn(tree, mayImport, entries).map(({ path, message }) => `${path}: ${message}`)).toEqual([]);
   });
 
   it("is shown in ARCHITECTURE.md by the same table", () => {
@@ -72,7 +78,8 @@ const treeWith = (files: Readonly<Record<string, string>>): SourceTree =>
     }),
   );
 
-const found = (files: Readonly<Record<string, string>>): readonly Finding[] => findingsIn(treeWith(files), mayImport);
+const found = (files: Readonly<Record<string, string>>): readonly Finding[] =>
+  findingsIn(treeWith(files), mayImport, entries);
 
 describe("the check of the architecture", () => {
   it("has nothing to say about a tree that keeps the rules", () => {
@@ -122,17 +129,19 @@ describe("the check of the architecture", () => {
 
   it("finds a file of 501 lines, and none of 500", () => {
     expect(found({ "bench/long.ts": "\n".repeat(500) })).toEqual([]);
-    expect(found({ "bench/long.ts": `${"\n".repeat(500)}1` })).toEqual([
-      { path: "bench/long.ts", message: "has 501 lines, more than 500" },
-    ]);
+    for (const path of ["bench/long.ts", "test/long.test.ts"])
+      expect(found({ [path]: `${"\n".repeat(500)}1` })).toEqual([{ path, message: "has 501 lines, more than 500" }]);
   });
 
-  it.each(["src/plan/utils.ts", "src/plan/helpers/name.ts", "src/plan/lock-manager.ts", "examples/drinks/types.d.ts"])(
-    "finds a name that says nothing: %s",
-    (path) => {
-      expect(found({ [path]: "" })).toMatchObject([{ path, message: expect.stringContaining("says nothing") }]);
-    },
-  );
+  it.each([
+    "src/plan/utils.ts",
+    "src/plan/helpers/name.ts",
+    "src/plan/lock-manager.ts",
+    "examples/drinks/types.d.ts",
+    "test/support/helpers.ts",
+  ])("finds a name that says nothing: %s", (path) => {
+    expect(found({ [path]: "" })).toMatchObject([{ path, message: expect.stringContaining("says nothing") }]);
+  });
 
   it.each([
     ["a barrel", "src/plan/index.ts", "", "is a barrel"],
@@ -145,6 +154,12 @@ describe("the check of the architecture", () => {
     ["a file without its extension", "src/cli/short.ts", 'import "../kernel/clock";', "not a file of src"],
     ["a computed module", "src/plan/load.ts", "export const load = (name: string) => import(name);", "computed"],
     ["an example's way into src", "examples/drinks/in.ts", 'import "../../src/index.ts";', "use the package's name"],
+    [
+      "an example's way past the exports",
+      "examples/drinks/in.ts",
+      'import "gesta/services/command";',
+      "no package exports",
+    ],
     [
       "an example's way to another",
       "examples/drinks/in.ts",

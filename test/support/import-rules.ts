@@ -43,8 +43,11 @@ const sql = new RegExp(
   "i",
 );
 
-/** Every broken rule of the tree, in the order of its files; the cycles come last. */
-export function findingsIn(tree: SourceTree, table: ImportTable): readonly Finding[] {
+/**
+ * Every broken rule of the tree, in the order of its files; the cycles come last.
+ * @param entries the names under which the package can be imported
+ */
+export function findingsIn(tree: SourceTree, table: ImportTable, entries: readonly string[]): readonly Finding[] {
   const graph = new Map<string, readonly string[]>();
   const findings: Finding[] = [];
   for (const [path, source] of tree) {
@@ -53,7 +56,7 @@ export function findingsIn(tree: SourceTree, table: ImportTable): readonly Findi
     if (!path.endsWith(".ts")) continue;
     const syntax = syntaxOf(path, source);
     if (path.startsWith("src/")) graph.set(path, checkSource(path, syntax, tree, table, report));
-    if (path.startsWith("examples/")) checkExample(path, syntax, tree, report);
+    if (path.startsWith("examples/")) checkExample(path, syntax, tree, entries, report);
   }
   for (const cycle of importCycles(graph))
     findings.push({ path: cycle[0] ?? "", message: `imports itself: ${cycle.join(" → ")}` });
@@ -102,11 +105,20 @@ function checkSource(path: string, syntax: SourceSyntax, tree: SourceTree, table
 }
 
 /** An example stands where a user stands: it knows the package's name, its neighbours' names and its own folder. */
-function checkExample(path: string, syntax: SourceSyntax, tree: SourceTree, report: Report): void {
+function checkExample(
+  path: string,
+  syntax: SourceSyntax,
+  tree: SourceTree,
+  entries: readonly string[],
+  report: Report,
+): void {
   const home = path.split("/").slice(0, 2).join("/");
   for (const name of syntax.imports) {
     const target = resolve(path, name);
-    if (target === undefined) continue;
+    if (target === undefined) {
+      if (/^gesta(\/|$)/.test(name) && !entries.includes(name)) report(`imports "${name}", which no package exports`);
+      continue;
+    }
     if (!target.startsWith(`${home}/`)) report(`imports "${name}", outside of ${home}: use the package's name`);
     else if (!tree.has(target)) report(`imports "${name}", which is not there`);
   }
