@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
-import { startApplication } from "../../src/gesta.ts";
+import { startApplication, verifyApplication } from "../../src/gesta.ts";
 import { readConfiguration } from "../../src/kernel/configuration.ts";
 import type { Observation } from "../../src/kernel/observation.ts";
 import { type PostgresServer, startPostgres } from "../../src/testing/postgres-server.ts";
@@ -47,8 +47,8 @@ async function connected(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** Starts as production would and ends at once; what was observed on the way. */
-async function start(changed: Readonly<Record<string, string>> = {}): Promise<readonly Observation[]> {
+/** The surroundings of a production start, and what was observed in them. */
+function production(changed: Readonly<Record<string, string>> = {}) {
   const environment = {
     GESTA_ENV: "production",
     PORT: "0",
@@ -60,13 +60,15 @@ async function start(changed: Readonly<Record<string, string>> = {}): Promise<re
   };
   const observed: Observation[] = [];
   const configuration = readConfiguration(environment, () => "a certificate");
-  const running = await startApplication(delivery, {
-    configuration,
-    secret,
-    observe: (observation) => observed.push(observation),
-  });
+  return { observed, configuration, secret, observe: (observation: Observation) => void observed.push(observation) };
+}
+
+/** Starts as production would and ends at once; what was observed on the way. */
+async function start(changed?: Readonly<Record<string, string>>): Promise<readonly Observation[]> {
+  const around = production(changed);
+  const running = await startApplication(delivery, around);
   await running.close();
-  return observed;
+  return around.observed;
 }
 
 const refusal = (changed?: Readonly<Record<string, string>>): Promise<string> =>
@@ -77,6 +79,12 @@ const refusal = (changed?: Readonly<Record<string, string>>): Promise<string> =>
 
 test("a safe database starts, and starts again", async () => {
   expect(await start()).toEqual([]);
+});
+
+test("an owner that is no superuser sees every record when it verifies them", async () => {
+  const report = await verifyApplication(delivery, production());
+  expect(report.streams).toBeGreaterThan(50);
+  expect(report.findings).toEqual([]);
 });
 
 test("another search_path is no fault", async () => {

@@ -22,7 +22,8 @@ const sessionOptions =
   "-c role=gesta_app -c timezone=UTC -c datestyle=ISO -c statement_timeout=5000 -c lock_timeout=2000 " +
   "-c idle_in_transaction_session_timeout=10000 -c jit=off -c plan_cache_mode=force_generic_plan " +
   "-c client_min_messages=warning";
-const ownerOptions = "-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning";
+/** Row-level security binds an owner that is no superuser, too: it reads as Gesta itself. */
+const ownerOptions = "-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning -c gesta.actor=system";
 
 /** The engine for a PostgreSQL server, version 15 or newer. */
 export function postgresEngine(options: PostgresOptions): Engine {
