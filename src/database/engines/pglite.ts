@@ -17,7 +17,7 @@ export async function pgliteEngine(directory: string): Promise<Engine> {
     throw error;
   });
   await database.exec(
-    "set timezone to 'UTC'; set client_min_messages to warning; set plan_cache_mode to force_generic_plan;",
+    "set timezone to 'UTC'; set client_min_messages to warning; set plan_cache_mode to force_generic_plan; set enable_seqscan to off;",
   );
 
   const guarded = async <T>(work: Promise<T>): Promise<T> => {

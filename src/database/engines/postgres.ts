@@ -16,12 +16,13 @@ export interface PostgresOptions {
 /**
  * Every session of the application starts as `gesta_app`, whatever the login role is, with UTC and with limits: a
  * statement that hangs must not hold a connection. No JIT, and one plan for all values of a statement: both compiling
- * and planning cost more than these statements take, and each of them looks rows up through an index of its own.
+ * and planning cost more than these statements take, and each of them looks rows up through an index of its own. No
+ * sequential scan where there is an index: a plan made while a table was empty is kept while it grows.
  */
 const sessionOptions =
   "-c role=gesta_app -c timezone=UTC -c datestyle=ISO -c statement_timeout=5000 -c lock_timeout=2000 " +
   "-c idle_in_transaction_session_timeout=10000 -c jit=off -c plan_cache_mode=force_generic_plan " +
-  "-c client_min_messages=warning";
+  "-c enable_seqscan=off -c client_min_messages=warning";
 /** Row-level security binds an owner that is no superuser, too: it reads as Gesta itself. */
 const ownerOptions = "-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning -c gesta.actor=system";
 

@@ -222,7 +222,9 @@ begin
                 when i.fingerprint = (c->>'fingerprint')::uuid then concat('replayed ', i.reply)
                 else 'mismatch' end
       from unnest(commands, answers) with ordinality q (c, answer, place)
-      left join gesta.idempotency i on i.scope = (c->>'key')::uuid and gesta.is_remembered(i.at)
+      left join lateral (
+        select * from gesta.idempotency i where i.scope = (c->>'key')::uuid and gesta.is_remembered(i.at) offset 0
+      ) i on true
       order by place
   );
 end
