@@ -121,7 +121,7 @@ const catalogueText = `with relation as materialized (
       (select substr(c, 13) from unnest(p.proconfig) c where c like 'search_path=%') as path,
       replace(s.name, '"', '') in (select replace(f, '"', '') from unnest($2::text[]) f) as planned
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace, lateral (
-      -- The types by their schemas, whatever the search_path of this session is.
+      -- The types by their schemas, whatever the search_path is.
       select format('%I.%I(%s)', n.nspname, p.proname, string_agg(
           case s.nspname when 'pg_catalog' then format_type(t.oid, null)
             else format('%I.%I', s.nspname, t.typname) end, ', ' order by a.place)) as name
