@@ -51,7 +51,8 @@ create table gesta.events (
   seq bigint not null default nextval('gesta.event_seq'),
   hash bytea not null,
   primary key (stream_id, version)
-) partition by hash (stream_id);
+);
+create index events_feed on gesta.events (epoch, tx, seq);
 
 create function gesta.refuse_rewriting() returns trigger language plpgsql as $$
 begin
@@ -59,16 +60,8 @@ begin
 end
 $$;
 
-do $$
-begin
-  for part in 0..7 loop
-    execute format('create table gesta.events_%s partition of gesta.events for values with (modulus 8, remainder %s)', part, part);
-    execute format('create index events_%s_feed on gesta.events_%s (epoch, tx, seq)', part, part);
-    execute format('create trigger only_added before update or delete on gesta.events_%s for each row execute function gesta.refuse_rewriting()', part);
-    execute format('create trigger never_emptied before truncate on gesta.events_%s execute function gesta.refuse_rewriting()', part);
-  end loop;
-end
-$$;
+create trigger only_added before update or delete on gesta.events
+  for each row execute function gesta.refuse_rewriting();
 create trigger never_emptied before truncate on gesta.events execute function gesta.refuse_rewriting();
 
 create function gesta.now() returns timestamptz language sql volatile as $$
@@ -179,7 +172,7 @@ create table gesta.idempotency (
   reply text not null,
   at timestamptz not null default clock_timestamp()
 );
-create index idempotency_at on gesta.idempotency using brin (at);
+create index idempotency_at on gesta.idempotency (at);
 
 create function gesta.is_remembered(at timestamptz) returns boolean language sql stable as $$
   select at > statement_timestamp() - interval '72 hours'
@@ -189,25 +182,33 @@ $$;
 -- held to the end of the transaction, and the second statement sees what the last holder of a lock stored.
 create function gesta.recall(commands jsonb[]) returns text[] language plpgsql as $$
 declare
+  keys text[] := array(select c->>'key' from unnest(commands) c);
   answers text[];
+  outlived boolean;
 begin
+  if array_remove(keys, null) = '{}' then return array_fill(null::text, array[cardinality(keys)]); end if;
   answers := array(
-    select case when c->>'key' is null then null
-                when row_number() over (partition by c->>'key' order by place) > 1 then 'in_flight'
-                when not pg_try_advisory_xact_lock(hashtextextended(c->>'key', 1)) then 'in_flight' end
-      from unnest(commands) with ordinality q (c, place)
+    select case when key is null then null
+                when row_number() over (partition by key order by place) > 1 then 'in_flight'
+                when not pg_try_advisory_xact_lock(hashtextextended(key, 1)) then 'in_flight' end
+      from unnest(keys) with ordinality q (key, place)
       order by place
   );
-  return array(
-    select case when answer is not null or i.scope is null then answer
-                when i.fingerprint = (c->>'fingerprint')::uuid then concat('replayed ', i.reply)
-                else 'mismatch' end
-      from unnest(commands, answers) with ordinality q (c, answer, place)
-      left join lateral (
-        select * from gesta.idempotency i where i.scope = (c->>'key')::uuid and gesta.is_remembered(i.at) offset 0
-      ) i on true
-      order by place
-  );
+  select array_agg(case when q.answer is not null or i.scope is null or not i.remembered then q.answer
+                        when i.fingerprint = (q.c->>'fingerprint')::uuid then concat('replayed ', i.reply)
+                        else 'mismatch' end order by q.place),
+         bool_or(not i.remembered)
+    into answers, outlived
+    from unnest(commands, keys, answers) with ordinality q (c, key, answer, place)
+    left join lateral (
+      select i.scope, i.fingerprint, i.reply, gesta.is_remembered(i.at) as remembered
+        from gesta.idempotency i where i.scope = q.key::uuid offset 0
+    ) i on true;
+  -- A reply that has had its time, and that nobody swept away yet, makes room.
+  if outlived then
+    delete from gesta.idempotency i where i.scope = any (keys::uuid[]) and not gesta.is_remembered(i.at);
+  end if;
+  return answers;
 end
 $$;
 
@@ -222,13 +223,9 @@ create function gesta.remember(entity text, commands jsonb[], answers text[]) re
 begin
   insert into gesta.idempotency (scope, fingerprint, entity, record_id, reply)
     select (c->>'key')::uuid, (c->>'fingerprint')::uuid, remember.entity,
-           coalesce(c->>'id', substring(answer from '"id":(\d+)')), substr(answer, 6)
+           coalesce(c->>'id', split_part(split_part(answer, '"id":', 2), ',', 1)), substr(answer, 6)
       from unnest(commands, answers) q (c, answer)
-      where c ? 'key' and answer like 'done %'
-  on conflict (scope) do update
-    set fingerprint = excluded.fingerprint, entity = excluded.entity, record_id = excluded.record_id,
-        reply = excluded.reply, at = excluded.at
-    where not gesta.is_remembered(idempotency.at);
+      where c ? 'key' and answer like 'done %';
 end
 $$;
 
@@ -371,7 +368,7 @@ $$;
 -- What an error means to the caller; 'failed' is one that nobody foresaw.
 create function gesta.refusal(state text, broken text, message text) returns text language sql immutable as $$
   select case
-    when state = '23505' and broken like 'events_%' then 'conflict'
+    when state = '23505' and broken = 'events_pkey' then 'conflict'
     when state in ('40001', '40P01', '55P03') then 'conflict'
     when state = '23505' then 'unique ' || broken
     when state = '23503' then 'reference ' || broken

@@ -205,9 +205,9 @@ export const unsafeDatabases: readonly {
   ],
   [
     "events that can be changed",
-    "alter table gesta.events_3 disable trigger only_added",
-    "alter table gesta.events_3 enable trigger only_added",
-    "events in gesta.events_3 can be changed",
+    "alter table gesta.events disable trigger only_added",
+    "alter table gesta.events enable trigger only_added",
+    "events in gesta.events can be changed",
   ],
   [
     "events that can be emptied",

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { Idempotency } from "../../services/command.ts";
 
@@ -49,7 +49,8 @@ export const idempotencyOf = (text: string | null, who: string | null, sent: Sen
       };
 
 /** The first half of a SHA-256, as a UUIDv8 (RFC 9562 § 5.8). */
-function hashed(words: readonly string[], bytes: Uint8Array = new Uint8Array()): string {
-  const hash = createHash("sha256").update(JSON.stringify(words)).update(bytes).digest("hex");
-  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
+function hashed(words: readonly string[], bytes?: Uint8Array): string {
+  const text = JSON.stringify(words);
+  const digest = hash("sha256", bytes === undefined ? text : Buffer.concat([Buffer.from(text), bytes]), "hex");
+  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }

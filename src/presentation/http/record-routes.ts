@@ -25,8 +25,8 @@ export function addRecordRoutes(
   table.add(server, "GET", `${collection}/:id`, readRoute(parts, entity));
   for (const action of entity.actions) {
     const path = `${collection}${action.path.replace("{id}", ":id")}`;
-    table.add(server, action.method, path, actionRoute(parts, entity, action, action.kind === "update"));
-    if (action.kind === "update") table.add(server, "PUT", path, actionRoute(parts, entity, action, false));
+    table.add(server, action.method, path, actionRoute(parts, entity, action, path, action.kind === "update"));
+    if (action.kind === "update") table.add(server, "PUT", path, actionRoute(parts, entity, action, path, false));
   }
 }
 
@@ -66,7 +66,13 @@ function listRoute(parts: HttpParts, entity: EntityPlan) {
   };
 }
 
-function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, partialUpdate: boolean) {
+function actionRoute(
+  parts: HttpParts,
+  entity: EntityPlan,
+  action: ActionPlan,
+  route: string,
+  partialUpdate: boolean,
+) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     readQuery(request.url, []);
     // The one parser of the server hands over the bytes (see server.ts).
@@ -91,7 +97,7 @@ function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, p
       idempotency: idempotencyOf(key, who, {
         method: request.method,
         url: request.url,
-        route: request.routeOptions.url ?? "",
+        route,
         contentType,
         body: bytes,
       }),

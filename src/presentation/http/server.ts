@@ -35,8 +35,7 @@ export function httpServer(parts: HttpParts): FastifyInstance {
   server.addHook("onRequest", (request, reply, done) => {
     reply.header("request-id", request.id);
     // Node takes the first of them, the next server may take the last: nobody can say whom such a request is from.
-    const several = (request.raw.headersDistinct.authorization?.length ?? 0) > 1;
-    done(several ? new Refusal("unauthenticated") : undefined);
+    done(isGivenTwice(request, "authorization") ? new Refusal("unauthenticated") : undefined);
   });
   server.setErrorHandler((error, request, reply) => refuse(error, request, reply, parts));
   server.setNotFoundHandler((request, reply) => refuse(new Refusal("not_found"), request, reply, parts));
@@ -52,6 +51,17 @@ export function httpServer(parts: HttpParts): FastifyInstance {
   addDocumentRoutes(server, parts, table);
   table.refuseOthers(server, new Map(parts.plan.entities.flatMap(intentHint)));
   return server;
+}
+
+/** Names and values alternate in `rawHeaders`, the names as they were sent. */
+function isGivenTwice({ headers, raw: { rawHeaders } }: FastifyRequest, name: string): boolean {
+  if (headers[name] === undefined) return false;
+  let times = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const sent = rawHeaders[at];
+    if (sent?.length === name.length && sent.toLowerCase() === name) times++;
+  }
+  return times > 1;
 }
 
 const idleCheckMilliseconds = 20;
