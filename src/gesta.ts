@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
+import { startSweeper } from "./background/sweeper.ts";
 import type { Engine } from "./database/engine.ts";
 import { pgliteEngine } from "./database/engines/pglite.ts";
 import { postgresEngine } from "./database/engines/postgres.ts";
-import { type Application, seedId } from "./declare/application.ts";
-import { type LintReport, lint } from "./emit/lint/lint.ts";
+import type { Application } from "./declare/application.ts";
 import { emitOpenApi } from "./emit/openapi/openapi-emitter.ts";
-import { openApiFiles } from "./emit/openapi/openapi-files.ts";
 import { emitCatalogue, emitSchema } from "./emit/schema-emitter.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import type { Configuration } from "./kernel/configuration.ts";
@@ -16,9 +15,9 @@ import { signedCursors } from "./presentation/http/page-query.ts";
 import { httpServer } from "./presentation/http/server.ts";
 import { catalogueRepository } from "./repositories/catalogue/catalogue-repository.ts";
 import { askForLife } from "./repositories/health-repository.ts";
-import { storedStreams } from "./repositories/ledger-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
 import { prepareSchema } from "./repositories/schema-repository.ts";
+import { sweepReplies } from "./repositories/sweep-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
 import { authenticationService } from "./services/authentication-service.ts";
 import { commandsService } from "./services/commands-service.ts";
@@ -26,14 +25,8 @@ import { argon2Passwords } from "./services/passwords.ts";
 import { queriesService } from "./services/queries-service.ts";
 import { sow } from "./services/seed-service.ts";
 import { startCheck } from "./services/start-check.ts";
-import { jwtTokens, signToken } from "./services/tokens.ts";
-import { type VerifyReport, verifyLedger } from "./services/verification-service.ts";
-import { entityWithWorkflow, type WorkflowService, workflowService } from "./services/workflow-service.ts";
+import { jwtTokens } from "./services/tokens.ts";
 import { workflowsInForce } from "./services/workflows-in-force.ts";
-
-export type { Application as RunnableApplication } from "./declare/application.ts";
-export { workflowFormats } from "./emit/diagram/workflow-formats.ts";
-export type { WorkflowService } from "./services/workflow-service.ts";
 
 /** What a process hands in besides its configuration. */
 export interface Surroundings {
@@ -56,7 +49,7 @@ export interface RunningApplication {
   close(): Promise<void>;
 }
 
-const pageOfStreams = 500;
+const sweepMilliseconds = 10 * 60_000;
 
 /** Starts an application: declaration → plan → database → services → HTTP. */
 export async function startApplication(declared: Application, around: Surroundings): Promise<RunningApplication> {
@@ -70,9 +63,15 @@ export async function startApplication(declared: Application, around: Surroundin
     await check.after();
     const server = await serve(planned, engine, around, clock, fresh);
     const url = await server.listen({ host: configuration.host, port: configuration.port });
+    const background =
+      engine.kind === "postgres" ? await openEngine({ ...configuration, poolSize: 1 }, observe) : engine;
+    const sweep = (most: number) => sweepReplies(background, most);
+    const sweeper = startSweeper({ sweep, everyMilliseconds: sweepMilliseconds, observe });
     let closing: Promise<void> | undefined;
     const close = async () => {
       await server.close();
+      await sweeper.stop();
+      if (background !== engine) await background.close();
       await engine.close();
     };
     return {
@@ -127,7 +126,8 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   });
 }
 
-const openEngine = (configuration: Configuration, observe: Observer): Promise<Engine> =>
+/** The engine that the configuration names: PostgreSQL, or the embedded one. */
+export const openEngine = (configuration: Configuration, observe: Observer): Promise<Engine> =>
   configuration.databaseUrl === null
     ? pgliteEngine(configuration.dataDirectory)
     : Promise.resolve(
@@ -139,59 +139,3 @@ const openEngine = (configuration: Configuration, observe: Observer): Promise<En
           observe,
         }),
       );
-
-/** Compares all records with their events. */
-export async function verifyApplication(declared: Application, around: Surroundings): Promise<VerifyReport> {
-  const { plan } = makePlan(declared);
-  const engine = await openEngine(around.configuration, around.observe);
-  try {
-    return await verifyLedger(plan, (entity) => storedStreams(engine, entity, pageOfStreams));
-  } finally {
-    await engine.close();
-  }
-}
-
-/** The OpenAPI document of each audience, as the text of a file, by the file's name. */
-export const applicationDocuments = (declared: Application): ReadonlyMap<string, string> =>
-  openApiFiles(makePlan(declared).plan);
-
-/** What the application's public face tells strangers. */
-export const lintApplication = (declared: Application): LintReport => lint(makePlan(declared).plan);
-
-/** Opens the database for an operator who looks after the workflows, and closes it again. */
-export async function withWorkflows<T>(
-  declared: Application,
-  around: Surroundings,
-  work: (workflows: WorkflowService) => Promise<T>,
-): Promise<T> {
-  const { plan } = makePlan(declared);
-  const engine = await openEngine(around.configuration, around.observe);
-  try {
-    return await work(workflowService(declared, plan, workflowRepository(engine)));
-  } finally {
-    await engine.close();
-  }
-}
-
-/** A workflow as it is declared, without a look at any database. @throws Error for an entity that has none. */
-export const declaredWorkflow = (declared: Application, entity: string) =>
-  entityWithWorkflow(makePlan(declared).plan, entity);
-
-/**
- * A bearer token for a sown user.
- * @throws Error that lists the sown names, when there is no such user.
- */
-export async function seededToken(
-  declared: Application,
-  name: string,
-  secret: string,
-  clock = systemClock,
-): Promise<string> {
-  const users = declared.actors?.entity;
-  const sown = declared.seed.filter((step) => step.entity === users && step.id !== undefined);
-  const id = users === undefined ? undefined : seedId(users, name);
-  if (id === undefined || !sown.some((step) => step.id === id)) {
-    throw new Error(`No user '${name}' is sown with '${declared.name}'.`);
-  }
-  return signToken(secret, id, 24 * 3600, clock);
-}

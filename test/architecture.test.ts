@@ -22,12 +22,16 @@ const mayImport: ImportTable = {
     ...["kernel", "declare", "plan", "emit", "domain", "database", "repositories", "services"],
     ...["presentation", "background", "client"],
   ],
-  "index.ts": ["kernel", "declare", "plan", "gesta.ts"],
-  testing: [
+  "operations.ts": [
     ...["kernel", "declare", "plan", "emit", "domain", "database", "repositories", "services"],
     ...["presentation", "background", "client", "gesta.ts"],
   ],
-  cli: ["kernel", "gesta.ts"],
+  "index.ts": ["kernel", "declare", "plan", "gesta.ts"],
+  testing: [
+    ...["kernel", "declare", "plan", "emit", "domain", "database", "repositories", "services"],
+    ...["presentation", "background", "client", "gesta.ts", "operations.ts"],
+  ],
+  cli: ["kernel", "gesta.ts", "operations.ts"],
 };
 
 /** `gesta`, `gesta/testing`, …: what package.json lets users import. */

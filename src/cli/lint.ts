@@ -1,4 +1,4 @@
-import { lintApplication, type RunnableApplication } from "../gesta.ts";
+import { lintApplication, type RunnableApplication } from "../operations.ts";
 
 /**
  * Prints what the application's documents tell strangers, and what the declaration accepts of it.

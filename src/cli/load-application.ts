@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { RunnableApplication } from "../gesta.ts";
+import type { RunnableApplication } from "../operations.ts";
 
 /** Finds the application: `--application FILE`, or `"gesta": {"application": FILE}` in the package.json here. */
 export async function loadApplication(given: string | undefined): Promise<RunnableApplication> {

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { seededToken, verifyApplication } from "../gesta.ts";
+import { seededToken, verifyApplication } from "../operations.ts";
 import { lint } from "./lint.ts";
 import { loadApplication } from "./load-application.ts";
 import { openapi } from "./openapi.ts";

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { applicationDocuments, type RunnableApplication } from "../gesta.ts";
+import { applicationDocuments, type RunnableApplication } from "../operations.ts";
 
 const directory = "openapi";
 

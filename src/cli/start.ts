@@ -1,4 +1,5 @@
-import { type RunnableApplication, type Surroundings, startApplication } from "../gesta.ts";
+import { type Surroundings, startApplication } from "../gesta.ts";
+import type { RunnableApplication } from "../operations.ts";
 
 /** Serves until SIGTERM or SIGINT; then finishes what was accepted. A second signal ends at once. */
 export async function start(application: RunnableApplication, around: Surroundings): Promise<void> {

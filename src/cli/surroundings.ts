@@ -41,6 +41,7 @@ function logger(level: string): Observer {
         log.error({ ...rest, error: "error" in rest ? described(rest.error) : undefined }, kind);
         break;
       case "connection_lost":
+      case "sweep_failed":
         log.warn({ error: "error" in rest ? described(rest.error) : undefined }, kind);
         break;
       case "unsafe_start":

@@ -1,13 +1,8 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import {
-  declaredWorkflow,
-  type RunnableApplication,
-  type Surroundings,
-  withWorkflows,
-  workflowFormats,
-} from "../gesta.ts";
+import type { Surroundings } from "../gesta.ts";
 import { readJson } from "../kernel/strict-json.ts";
+import { declaredWorkflow, type RunnableApplication, withWorkflows, workflowFormats } from "../operations.ts";
 
 /** The words and options after `gesta workflow`. */
 export interface WorkflowRequest {

@@ -16,6 +16,7 @@ export type Observation =
     }
   | { readonly kind: "database_error"; readonly statement: string; readonly error: unknown }
   | { readonly kind: "connection_lost"; readonly error: unknown }
+  | { readonly kind: "sweep_failed"; readonly error: unknown }
   | { readonly kind: "command_rerun"; readonly entity: string; readonly action: string; readonly attempt: number };
 
 export type Observer = (observation: Observation) => void;

@@ -162,11 +162,7 @@ describe("the database, asked with plain SQL as the application's role", () => {
   test("keeps events from a superuser's hands, too", async () => {
     const superuser = new pg.Client({ connectionString: app.databaseUrl ?? "" });
     await superuser.connect();
-    const tries = [
-      "update gesta.events set type = 'x'",
-      "delete from gesta.events",
-      "truncate gesta.events",
-    ];
+    const tries = ["update gesta.events set type = 'x'", "delete from gesta.events", "truncate gesta.events"];
     for (const text of tries) await expect(superuser.query(text)).rejects.toMatchObject({ code: "42501" });
     await superuser.end();
   });

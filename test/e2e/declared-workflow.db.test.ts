@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { type RunningApplication, type Surroundings, startApplication, withWorkflows } from "../../src/gesta.ts";
+import { type RunningApplication, type Surroundings, startApplication } from "../../src/gesta.ts";
 import { anyone, application, entity, money, nobody, type Policy, text, workflow } from "../../src/index.ts";
 import { readConfiguration } from "../../src/kernel/configuration.ts";
 import { silent } from "../../src/kernel/observation.ts";
+import { withWorkflows } from "../../src/operations.ts";
 import { type FreshDatabase, freshDatabase } from "../support/fresh-database.ts";
 
 type State = "draft" | "sent" | "accepted" | "done";

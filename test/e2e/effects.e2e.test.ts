@@ -9,9 +9,10 @@ import { money, reference, text } from "../../src/declare/field.ts";
 import { one } from "../../src/declare/need.ts";
 import { anyone, nobody } from "../../src/declare/policy.ts";
 import { workflow } from "../../src/declare/workflow.ts";
-import { type RunningApplication, startApplication, verifyApplication } from "../../src/gesta.ts";
+import { type RunningApplication, startApplication } from "../../src/gesta.ts";
 import { readConfiguration } from "../../src/kernel/configuration.ts";
 import { silent } from "../../src/kernel/observation.ts";
+import { verifyApplication } from "../../src/operations.ts";
 import { freshDatabase } from "../support/fresh-database.ts";
 
 const boxes = entity(

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
 import { seedId } from "../../src/declare/application.ts";
-import { verifyApplication } from "../../src/gesta.ts";
+import { verifyApplication } from "../../src/operations.ts";
 import { engines, runDelivery, type TestApplication } from "../support/running-application.ts";
 
 const restaurant = seedId("restaurants", "1");

@@ -2,9 +2,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
-import { startApplication, verifyApplication } from "../../src/gesta.ts";
+import { startApplication } from "../../src/gesta.ts";
 import { readConfiguration } from "../../src/kernel/configuration.ts";
 import type { Observation } from "../../src/kernel/observation.ts";
+import { verifyApplication } from "../../src/operations.ts";
 import { type PostgresServer, startPostgres } from "../../src/testing/postgres-server.ts";
 import { unsafeDatabases } from "./unsafe-databases.ts";
 

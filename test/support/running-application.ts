@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import delivery from "../../examples/delivery/application.ts";
-import { type RunningApplication, type Surroundings, seededToken, startApplication } from "../../src/gesta.ts";
+import { type RunningApplication, type Surroundings, startApplication } from "../../src/gesta.ts";
 import { readConfiguration } from "../../src/kernel/configuration.ts";
 import { silent } from "../../src/kernel/observation.ts";
+import { seededToken } from "../../src/operations.ts";
 import { freshDatabase } from "./fresh-database.ts";
 
 export const engines = ["pglite", "postgres"] as const;

@@ -66,13 +66,7 @@ function listRoute(parts: HttpParts, entity: EntityPlan) {
   };
 }
 
-function actionRoute(
-  parts: HttpParts,
-  entity: EntityPlan,
-  action: ActionPlan,
-  route: string,
-  partialUpdate: boolean,
-) {
+function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, route: string, partialUpdate: boolean) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     readQuery(request.url, []);
     // The one parser of the server hands over the bytes (see server.ts).

@@ -1,0 +1,75 @@
+import { type Application, seedId } from "./declare/application.ts";
+import { type LintReport, lint } from "./emit/lint/lint.ts";
+import { openApiFiles } from "./emit/openapi/openapi-files.ts";
+import { openEngine, type Surroundings } from "./gesta.ts";
+import { systemClock } from "./kernel/clock.ts";
+import { makePlan } from "./plan/make-plan.ts";
+import { storedStreams } from "./repositories/ledger-repository.ts";
+import { workflowRepository } from "./repositories/workflow-repository.ts";
+import { signToken } from "./services/tokens.ts";
+import { type VerifyReport, verifyLedger } from "./services/verification-service.ts";
+import { entityWithWorkflow, type WorkflowService, workflowService } from "./services/workflow-service.ts";
+
+export type { Application as RunnableApplication } from "./declare/application.ts";
+export { workflowFormats } from "./emit/diagram/workflow-formats.ts";
+export type { WorkflowService } from "./services/workflow-service.ts";
+
+// What an operator does beside a running application. Each opens the engine, does one thing, and closes it again.
+
+const pageOfStreams = 500;
+
+/** Compares all records with their events. */
+export async function verifyApplication(declared: Application, around: Surroundings): Promise<VerifyReport> {
+  const { plan } = makePlan(declared);
+  const engine = await openEngine(around.configuration, around.observe);
+  try {
+    return await verifyLedger(plan, (entity) => storedStreams(engine, entity, pageOfStreams));
+  } finally {
+    await engine.close();
+  }
+}
+
+/** The OpenAPI document of each audience, as the text of a file, by the file's name. */
+export const applicationDocuments = (declared: Application): ReadonlyMap<string, string> =>
+  openApiFiles(makePlan(declared).plan);
+
+/** What the application's public face tells strangers. */
+export const lintApplication = (declared: Application): LintReport => lint(makePlan(declared).plan);
+
+/** Opens the database for an operator who looks after the workflows, and closes it again. */
+export async function withWorkflows<T>(
+  declared: Application,
+  around: Surroundings,
+  work: (workflows: WorkflowService) => Promise<T>,
+): Promise<T> {
+  const { plan } = makePlan(declared);
+  const engine = await openEngine(around.configuration, around.observe);
+  try {
+    return await work(workflowService(declared, plan, workflowRepository(engine)));
+  } finally {
+    await engine.close();
+  }
+}
+
+/** A workflow as it is declared, without a look at any database. @throws Error for an entity that has none. */
+export const declaredWorkflow = (declared: Application, entity: string) =>
+  entityWithWorkflow(makePlan(declared).plan, entity);
+
+/**
+ * A bearer token for a sown user.
+ * @throws Error that lists the sown names, when there is no such user.
+ */
+export async function seededToken(
+  declared: Application,
+  name: string,
+  secret: string,
+  clock = systemClock,
+): Promise<string> {
+  const users = declared.actors?.entity;
+  const sown = declared.seed.filter((step) => step.entity === users && step.id !== undefined);
+  const id = users === undefined ? undefined : seedId(users, name);
+  if (id === undefined || !sown.some((step) => step.id === id)) {
+    throw new Error(`No user '${name}' is sown with '${declared.name}'.`);
+  }
+  return signToken(secret, id, 24 * 3600, clock);
+}
