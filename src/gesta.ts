@@ -4,6 +4,7 @@ import type { Engine } from "./database/engine.ts";
 import { pgliteEngine } from "./database/engines/pglite.ts";
 import { postgresEngine } from "./database/engines/postgres.ts";
 import type { Application } from "./declare/application.ts";
+import { actionSchema } from "./emit/json-schema/action-schema.ts";
 import { emitOpenApi } from "./emit/openapi/openapi-emitter.ts";
 import { emitCatalogue, emitSchema } from "./emit/schema-emitter.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
@@ -22,6 +23,7 @@ import { workflowRepository } from "./repositories/workflow-repository.ts";
 import { authenticationService } from "./services/authentication-service.ts";
 import { commandsService } from "./services/commands-service.ts";
 import { argon2Passwords } from "./services/passwords.ts";
+import { possibleActionsService } from "./services/possible-actions-service.ts";
 import { queriesService } from "./services/queries-service.ts";
 import { sow } from "./services/seed-service.ts";
 import { startCheck } from "./services/start-check.ts";
@@ -96,6 +98,7 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   const records = recordsRepository(engine, plan);
   const passwords = argon2Passwords();
   const workflows = workflowsInForce(workflowRepository(engine));
+  const queries = queriesService(plan, records);
   const newId = newIdentifier;
   const commands = commandsService({ plan, behaviours, records, workflows, passwords, clock, newId, observe });
   if (fresh && configuration.seed === "small") await sow(plan, commands, seed);
@@ -114,7 +117,9 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
     plan,
     authentication: authenticationService(plan, tokens, records),
     commands,
-    queries: queriesService(plan, records),
+    queries,
+    possibleActions: possibleActionsService(plan, records, queries, workflows),
+    schemaOf: actionSchema,
     cursors: signedCursors(createHash("sha256").update(`cursors/${secret}`).digest("hex")),
     documentFor: (role) => {
       const document = documents.get(role) ?? emitOpenApi(plan, role);

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../kernel/json.ts";
+import type { Json, JsonObject } from "../kernel/json.ts";
 import type { Actor } from "../plan/behaviour.ts";
 import type { EntityPlan, Policy } from "../plan/plan.ts";
 
@@ -8,54 +8,82 @@ export type Verdict = "yes" | "no" | "maybe";
 /** A record that the actor can read, or null. */
 export type Lookup = (entity: string, id: string) => JsonObject | null;
 
-const verdict = (holds: boolean): Verdict => (holds ? "yes" : "no");
+/** A policy with the answer of each of its parts: what a question came to, and by what. */
+export interface Judgement {
+  readonly policy: Policy;
+  readonly verdict: Verdict;
+  /** What the record held at the policy's path: null where there is nothing, or nothing that counts for the actor. */
+  readonly held: Json;
+  readonly parts: readonly Judgement[];
+}
 
 /**
- * Asks a policy. Without a record, paths answer `maybe` to a user; a rule about a referenced record is asked only when
- * the actor can read that record. Row-level security is the same policy in the database, and the last word.
+ * Asks a policy, part by part. Without a record, paths answer `maybe` to a user; a rule about a referenced record is
+ * asked only when the actor can read that record. Row-level security is the same policy in the database, and the last
+ * word.
  */
-export function permits(
+export function judge(
   policy: Policy,
   actor: Actor,
   entity: EntityPlan,
   record: JsonObject | null,
   lookup: Lookup,
-): Verdict {
-  if (actor.type === "system") return "yes";
+): Judgement {
   switch (policy.kind) {
     case "anyone":
-      return "yes";
+      return judged(policy, actor, true);
     case "nobody":
-      return "no";
+      return judged(policy, actor, false);
     case "signed_in":
-      return verdict(actor.type === "user");
+      return judged(policy, actor, actor.type === "user");
     case "actor_has":
-      return verdict(policy.roles.some((role) => actor.roles.includes(role)));
+      return judged(
+        policy,
+        actor,
+        policy.roles.some((role) => actor.roles.includes(role)),
+      );
     case "actor_is":
     case "actor_in": {
-      if (actor.type !== "user") return "no";
-      if (record === null) return "maybe";
+      if (record === null) return judged(policy, actor, actor.type === "user" ? "maybe" : false);
       const held = valueAt(policy.path, entity, record, lookup);
-      return verdict(Array.isArray(held) ? held.includes(actor.id) : held === actor.id);
+      const holds = Array.isArray(held) ? held.includes(actor.id) : held === actor.id;
+      return judged(policy, actor, actor.type === "user" && holds, held);
     }
-    case "any_of": {
-      const verdicts = policy.policies.map((part) => permits(part, actor, entity, record, lookup));
-      return verdicts.includes("yes") ? "yes" : verdicts.includes("maybe") ? "maybe" : "no";
-    }
+    case "any_of":
     case "all_of": {
-      const verdicts = policy.policies.map((part) => permits(part, actor, entity, record, lookup));
-      return verdicts.includes("no") ? "no" : verdicts.includes("maybe") ? "maybe" : "yes";
+      const parts = policy.policies.map((part) => judge(part, actor, entity, record, lookup));
+      return judged(policy, actor, (policy.kind === "any_of" ? anyOf : allOf)(parts), null, parts);
     }
   }
 }
 
-function valueAt(path: string, entity: EntityPlan, record: JsonObject, lookup: Lookup): unknown {
+/** What `judge` comes to. */
+export const permits = (...question: Parameters<typeof judge>): Verdict => judge(...question).verdict;
+
+const judged = (
+  policy: Policy,
+  actor: Actor,
+  holds: boolean | "maybe",
+  held: Json = null,
+  parts: readonly Judgement[] = [],
+): Judgement => ({
+  policy,
+  verdict: actor.type === "system" || holds === true ? "yes" : holds === false ? "no" : holds,
+  held,
+  parts,
+});
+
+const has = (parts: readonly Judgement[], wanted: Verdict): boolean => parts.some(({ verdict }) => verdict === wanted);
+const anyOf = (parts: readonly Judgement[]) => has(parts, "yes") || (has(parts, "maybe") && "maybe");
+const allOf = (parts: readonly Judgement[]) => !has(parts, "no") && (has(parts, "maybe") ? "maybe" : true);
+
+function valueAt(path: string, entity: EntityPlan, record: JsonObject, lookup: Lookup): Json {
   const [first = "", second] = path.split(".");
-  if (second === undefined) return record[first];
+  if (second === undefined) return record[first] ?? null;
   const target = entity.fields.find(({ name }) => name === first)?.target;
   const id = record[first];
   if (target == null || (typeof id !== "string" && typeof id !== "number")) return null;
-  return lookup(target, String(id))?.[second];
+  return lookup(target, String(id))?.[second] ?? null;
 }
 
 /** The references of a record that its policies look through: `restaurant_id` for `restaurant_id.staff_ids`. */

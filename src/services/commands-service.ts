@@ -1,17 +1,18 @@
 import { checkInput } from "../domain/check-input.ts";
-import { permits, referencesIn, system, visitor, visitorsMay } from "../domain/permit.ts";
+import { permits, visitorsMay } from "../domain/permit.ts";
+import { allowedActions } from "../domain/possible-actions.ts";
 import { referredBy } from "../domain/references.ts";
 import type { Fault } from "../kernel/fault.ts";
 import { canonicalJson, type Json, type JsonObject } from "../kernel/json.ts";
 import { problems } from "../kernel/problem.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Actor } from "../plan/behaviour.ts";
-import type { ActionPlan, EntityPlan, LifecyclePlan, Plan } from "../plan/plan.ts";
-import type { Who, Written } from "../repositories/records-repository.ts";
+import type { ActionPlan, EntityPlan, LifecyclePlan } from "../plan/plan.ts";
+import type { Written } from "../repositories/records-repository.ts";
 import type { CommandReply, CommandRequest, CommandsParts } from "./command.ts";
 import { decideChanges } from "./decide-changes.ts";
 import { decideEffects } from "./decide-effects.ts";
-import { KnownRecords } from "./known-records.ts";
+import { actorOf, KnownRecords } from "./known-records.ts";
 import { refusalOf } from "./written-refusal.ts";
 
 export interface CommandsService {
@@ -198,32 +199,9 @@ async function replayOf(
   return remembered === null ? null : replyOf(action, remembered);
 }
 
-/** Who acts, with the roles that the actors' own records give now. */
-async function actorOf(plan: Plan, known: KnownRecords, who: Who): Promise<Actor> {
-  if (who === null) return visitor;
-  if (who === "system") return system;
-  if (plan.actors === null) throw new Refusal("unauthenticated");
-  const loaded = await known.load(plan.actors.entity, who);
-  const record = loaded.outcome === "visible" || loaded.outcome === "hidden" ? loaded.record : null;
-  if (record === null || !plan.actors.active.includes(String(record.status))) throw new Refusal("unauthenticated");
-  return { type: "user", id: who, roles: [String(record[plan.actors.role])] };
-}
-
 /** Reads the records that the action's policy, or another one's, looks through. */
-async function loadReferences(
-  known: KnownRecords,
-  entity: EntityPlan,
-  action: ActionPlan,
-  record: JsonObject,
-): Promise<void> {
-  const policies = action.kind === "move" ? entity.actions.map(({ by }) => by) : [action.by];
-  const names = new Set(policies.flatMap(referencesIn));
-  await Promise.all(
-    entity.fields
-      .filter((field) => names.has(field.name) && field.target !== null && record[field.name] != null)
-      .map((field) => known.load(field.target ?? "", String(record[field.name]))),
-  );
-}
+const loadReferences = (known: KnownRecords, entity: EntityPlan, action: ActionPlan, record: JsonObject) =>
+  known.loadReferences(entity, action.kind === "move" ? entity.actions.map(({ by }) => by) : [action.by], record);
 
 /** A reference to a record that the actor cannot read is refused like one to a missing record. */
 async function referenceFaults(known: KnownRecords, action: ActionPlan, value: JsonObject): Promise<readonly Fault[]> {
@@ -283,24 +261,18 @@ function checkVersion(entity: EntityPlan, action: ActionPlan, request: CommandRe
 const leads = ({ transitions }: LifecyclePlan, action: ActionPlan, state: JsonObject, to: string | null): boolean =>
   transitions.some((step) => step.action === action.name && step.from === state.status && step.to === to);
 
-/** The state does not lead there: tells what it does lead to, as far as the actor may go. */
-function transitionRefusal(
+/** The state does not lead there: tells what the actor can do instead. */
+const transitionRefusal = (
   entity: EntityPlan,
-  { transitions }: LifecyclePlan,
+  lifecycle: LifecyclePlan,
   actor: Actor,
   state: JsonObject,
   known: KnownRecords,
-): Refusal {
-  const steps = transitions.filter(({ from }) => from === state.status);
-  const possible = entity.actions.filter(
-    ({ name, by }) =>
-      steps.some((step) => step.action === name) && permits(by, actor, entity, state, known.visible) === "yes",
-  );
-  return new Refusal("transition_not_allowed", {
+): Refusal =>
+  new Refusal("transition_not_allowed", {
     status_now: String(state.status),
-    allowed_actions: possible.map(({ name }) => name),
+    allowed_actions: allowedActions(entity, lifecycle, actor, state, known.visible),
   });
-}
 
 const isSame = (state: JsonObject, decision: { readonly set: JsonObject; readonly secrets: JsonObject }): boolean =>
   Object.keys(decision.secrets).length === 0 &&

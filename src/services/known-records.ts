@@ -1,6 +1,8 @@
+import { referencesIn, system, visitor } from "../domain/permit.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { NeedPlan } from "../plan/behaviour.ts";
+import type { Actor, NeedPlan } from "../plan/behaviour.ts";
+import type { EntityPlan, Plan, Policy } from "../plan/plan.ts";
 import type { LoadedRecord, RecordsRepository, Who } from "../repositories/records-repository.ts";
 
 /** The records that one command looks at: each is read once, all that are asked for together go in one batch. */
@@ -31,6 +33,16 @@ export class KnownRecords {
     return loaded?.outcome === "visible" ? loaded.record : null;
   };
 
+  /** Reads the records that the policies look through. */
+  async loadReferences(entity: EntityPlan, policies: readonly Policy[], record: JsonObject): Promise<void> {
+    const names = new Set(policies.flatMap(referencesIn));
+    await Promise.all(
+      entity.fields
+        .filter((field) => names.has(field.name) && field.target !== null && record[field.name] != null)
+        .map((field) => this.load(field.target ?? "", String(record[field.name]))),
+    );
+  }
+
   /** What `needs` asked for, whether the actor may see it or not; deleted records do not count. */
   async need({ entity, ids, key, many }: NeedPlan): Promise<JsonObject | null | readonly (JsonObject | null)[]> {
     if (key !== null) {
@@ -43,3 +55,14 @@ export class KnownRecords {
 
 const living = (loaded: LoadedRecord): JsonObject | null =>
   loaded.outcome === "visible" || loaded.outcome === "hidden" ? loaded.record : null;
+
+/** Who acts, with the roles that the actors' own records give now. */
+export async function actorOf(plan: Plan, known: KnownRecords, who: Who): Promise<Actor> {
+  if (who === null) return visitor;
+  if (who === "system") return system;
+  if (plan.actors === null) throw new Refusal("unauthenticated");
+  const loaded = await known.load(plan.actors.entity, who);
+  const record = loaded.outcome === "visible" || loaded.outcome === "hidden" ? loaded.record : null;
+  if (record === null || !plan.actors.active.includes(String(record.status))) throw new Refusal("unauthenticated");
+  return { type: "user", id: who, roles: [String(record[plan.actors.role])] };
+}

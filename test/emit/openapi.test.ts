@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
-import { audienceName, audiencesOf, implies, strangersOf } from "../../src/emit/openapi/audience.ts";
+import { implies } from "../../src/emit/openapi/audience.ts";
 import { emitOpenApi } from "../../src/emit/openapi/openapi-emitter.ts";
 import { actorHas, actorIn, actorIs, allOf, anyOf, anyone, nobody, signedIn } from "../../src/index.ts";
+import { audienceName, audiencesOf, strangersOf } from "../../src/plan/audience.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import { schemaChecker } from "../support/schema-check.ts";
 
@@ -22,7 +23,9 @@ describe("a visitor's document", () => {
 
   test("has the operations of visitors and no others", () => {
     expect(paths).toEqual([
-      ...["/drinks", "/drinks/{id}", "/users", "/restaurants", "/restaurants/{id}", "/menu_items", "/menu_items/{id}"],
+      ...["/drinks", "/drinks/{id}", "/drinks/{id}/actions", "/users"],
+      ...["/restaurants", "/restaurants/{id}", "/restaurants/{id}/actions"],
+      ...["/menu_items", "/menu_items/{id}", "/menu_items/{id}/actions"],
     ]);
     const orders = plan.entities.find(({ name }) => name === "orders");
     for (const { path } of orders?.actions ?? [])
@@ -55,11 +58,14 @@ test("a customer's document has a customer's actions, staff's the staff's", () =
   expect(ofOrders(customer)).toEqual([
     "/orders",
     "/orders/{id}",
+    "/orders/{id}/actions",
     "/orders/{id}/confirm-payment",
     "/orders/{id}/cancel",
   ]);
-  expect(ofOrders(staff)).toEqual(["/orders", "/orders/{id}", "/orders/{id}/cancel", "/orders/{id}/status"]);
-  expect(ofOrders(manager)).toEqual(["/orders", "/orders/{id}"]);
+  expect(ofOrders(staff)).toEqual([
+    ...["/orders", "/orders/{id}", "/orders/{id}/actions", "/orders/{id}/cancel", "/orders/{id}/status"],
+  ]);
+  expect(ofOrders(manager)).toEqual(["/orders", "/orders/{id}", "/orders/{id}/actions"]);
   expect(textFor("customer")).not.toContain("on_way");
 });
 

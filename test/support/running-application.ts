@@ -72,7 +72,7 @@ export async function runDelivery(engine: EngineName): Promise<TestApplication> 
         ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
       });
       const text = await reply.text();
-      const json = reply.headers.get("content-type")?.includes("json") ? JSON.parse(text) : {};
+      const json = text !== "" && reply.headers.get("content-type")?.includes("json") ? JSON.parse(text) : {};
       return { status: reply.status, headers: reply.headers, text, body: json };
     },
     async stop() {

@@ -1,5 +1,5 @@
+import { type Audience, chance } from "../../plan/audience.ts";
 import type { EntityPlan, FieldPlan } from "../../plan/plan.ts";
-import { type Audience, chance } from "../openapi/audience.ts";
 import { shownTo } from "../openapi/operations.ts";
 
 /** A word of the declaration that stands in an audience's document. */

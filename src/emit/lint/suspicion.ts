@@ -1,5 +1,5 @@
+import { type Audience, audienceName, strangersOf } from "../../plan/audience.ts";
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
-import { type Audience, audienceName, strangersOf } from "../openapi/audience.ts";
 
 /** Something that a declaration may tell without meaning to. */
 export interface Suspicion {

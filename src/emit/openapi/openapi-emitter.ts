@@ -1,9 +1,19 @@
+import { type Audience, chance } from "../../plan/audience.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
 import { recordExample } from "../json-schema/example.ts";
 import { idSchema } from "../json-schema/field-schema.ts";
 import { recordSchema } from "../json-schema/record-schema.ts";
-import { type Audience, chance, readable } from "./audience.ts";
-import { actionOperation, listOperation, type Operation, ownOperation, readOperation, shownTo } from "./operations.ts";
+import { readable } from "./audience.ts";
+import {
+  actionOperation,
+  listOperation,
+  type Operation,
+  ownOperation,
+  possibleActionsOperation,
+  readOperation,
+  shownTo,
+} from "./operations.ts";
+import { possibleActionsName, possibleActionsSchema } from "./possible-actions.ts";
 import { problemExample, problemSchema, sharedResponses } from "./refusals.ts";
 
 /**
@@ -27,6 +37,7 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
         ...Object.fromEntries(
           entities.map((entity) => [entity.title, recordSchema(entity, (field) => readable(field, audience))]),
         ),
+        [possibleActionsName]: possibleActionsSchema,
       },
       responses: sharedResponses(refusals),
       headers: replyHeaders,
@@ -84,6 +95,7 @@ function pathsOf(plan: Plan, entity: EntityPlan, audience: Audience): readonly P
       add(`${collection}/me`, ownOperation(entity, audience));
     }
     add(`${collection}/{id}`, readOperation(entity, audience));
+    add(`${collection}/{id}/actions`, possibleActionsOperation(entity, audience));
   }
   for (const action of entity.actions.filter((candidate) => isOpen(candidate, audience))) {
     const path = `${collection}${action.path}`;

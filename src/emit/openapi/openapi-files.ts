@@ -1,5 +1,5 @@
+import { audienceName, audiencesOf } from "../../plan/audience.ts";
 import type { Plan } from "../../plan/plan.ts";
-import { audienceName, audiencesOf } from "./audience.ts";
 import { emitOpenApi } from "./openapi-emitter.ts";
 
 /** Every audience's document as the text of a file to review, by the file's name: `visitor.json`, `staff.json`. */

@@ -1,9 +1,11 @@
 import type { Json } from "../../kernel/json.ts";
 import type { ProblemCode } from "../../kernel/problem.ts";
+import type { Audience } from "../../plan/audience.ts";
 import type { ActionPlan, EntityPlan, FieldPlan } from "../../plan/plan.ts";
 import { inputExample, recordExample } from "../json-schema/example.ts";
 import { inputSchema, type Schema } from "../json-schema/field-schema.ts";
-import { type Audience, readable } from "./audience.ts";
+import { readable } from "./audience.ts";
+import { possibleActionsExample, possibleActionsName } from "./possible-actions.ts";
 import { actionRefusals, listRefusals, readRefusals, refusalResponses, takesKey } from "./refusals.ts";
 
 /** One operation of a document, and the refusals that it names. */
@@ -98,6 +100,35 @@ export function readOperation(entity: EntityPlan, audience: Audience): Operation
       parameters: [ifNoneMatch],
       responses: {
         200: recordReply("The record", entity, audience, headers("ETag")),
+        304: notChanged,
+        ...refusalResponses(refuses),
+      },
+    },
+  };
+}
+
+/** What the caller can do with a record now. */
+export function possibleActionsOperation(entity: EntityPlan, audience: Audience): Operation {
+  const refuses = readRefusals(entity);
+  return {
+    method: "GET",
+    refuses,
+    described: {
+      operationId: `list_actions_of_${entity.singular}`,
+      summary: "What the caller can do with it now, and why not the rest",
+      tags: [entity.name],
+      parameters: [ifNoneMatch],
+      responses: {
+        200: {
+          description: "The actions on this record that are the caller's to do, now or in another state",
+          headers: headers("ETag"),
+          content: {
+            "application/json": {
+              schema: ref("schemas", possibleActionsName),
+              example: possibleActionsExample(entity, audience),
+            },
+          },
+        },
         304: notChanged,
         ...refusalResponses(refuses),
       },

@@ -1,7 +1,8 @@
 import { type ProblemCode, problems } from "../../kernel/problem.ts";
+import { type Audience, chance } from "../../plan/audience.ts";
 import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
 import type { Schema } from "../json-schema/field-schema.ts";
-import { type Audience, chance, fieldsIn, implies } from "./audience.ts";
+import { fieldsIn, implies } from "./audience.ts";
 
 const ofAll: readonly ProblemCode[] = [
   "malformed",

@@ -1,7 +1,8 @@
 import type { Observer } from "../../kernel/observation.ts";
-import type { Plan } from "../../plan/plan.ts";
+import type { ActionPlan, Plan } from "../../plan/plan.ts";
 import type { AuthenticationService } from "../../services/authentication-service.ts";
 import type { CommandsService } from "../../services/commands-service.ts";
+import type { PossibleActionsService } from "../../services/possible-actions-service.ts";
 import type { QueriesService } from "../../services/queries-service.ts";
 import type { Cursors } from "./page-query.ts";
 
@@ -11,6 +12,9 @@ export interface HttpParts {
   readonly authentication: AuthenticationService;
   readonly commands: CommandsService;
   readonly queries: QueriesService;
+  readonly possibleActions: PossibleActionsService;
+  /** The JSON Schema of what an action takes, where it can lead to these states. */
+  readonly schemaOf: (action: ActionPlan, targets: readonly string[]) => object;
   readonly cursors: Cursors;
   /** The OpenAPI document for a role, null for visitors. */
   readonly documentFor: (role: string | null) => object;

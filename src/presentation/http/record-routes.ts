@@ -31,7 +31,7 @@ export function addRecordRoutes(
 }
 
 /** An id that cannot be one is an id that no record has: the database then answers as for any other. */
-function idOf(entity: EntityPlan, request: FastifyRequest, parts: HttpParts, who: string | null): string {
+export function idOf(entity: EntityPlan, request: FastifyRequest, parts: HttpParts, who: string | null): string {
   const { id = "" } = request.params as { readonly id?: string }; // every route with a record has `:id`
   if (id === "me" && entity.name === parts.plan.actors?.entity && who !== null) return who;
   if (entity.id === "serial") return isSerial(id) ? id : "0";

@@ -6,6 +6,7 @@ import type { EntityPlan } from "../../plan/plan.ts";
 import { addDocumentRoutes } from "./document-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import type { HttpParts } from "./http-parts.ts";
+import { addPossibleActionsRoute } from "./possible-actions-route.ts";
 import { languageOf, problemBody } from "./problem-reply.ts";
 import { addRecordRoutes } from "./record-routes.ts";
 import { RouteTable } from "./route-table.ts";
@@ -46,7 +47,10 @@ export function httpServer(parts: HttpParts): FastifyInstance {
   });
 
   const table = new RouteTable();
-  for (const entity of parts.plan.entities) addRecordRoutes(server, parts, entity, table);
+  for (const entity of parts.plan.entities) {
+    addRecordRoutes(server, parts, entity, table);
+    addPossibleActionsRoute(server, parts, entity, table);
+  }
   addHealthRoutes(server, parts, table);
   addDocumentRoutes(server, parts, table);
   table.refuseOthers(server, new Map(parts.plan.entities.flatMap(intentHint)));

@@ -323,6 +323,7 @@ test.each([null, "customer", "staff", "admin"])(
       "replace",
       "own",
       "me",
+      ...["actions", "of", "allowed", "reason", "input"],
     ];
     const parts = (words: readonly string[]) => words.flatMap((word) => word.split("_"));
     const written = new Set(parts([...wordsOf(document), ...segments.map((part) => part.replaceAll("-", "_"))]));

@@ -1,5 +1,5 @@
+import { type Audience, audiencesOf, chance, strangersOf } from "../../../plan/audience.ts";
 import type { EntityPlan, Plan, Policy } from "../../../plan/plan.ts";
-import { type Audience, audiencesOf, chance, strangersOf } from "../../openapi/audience.ts";
 import { spokenTo } from "../spoken-words.ts";
 import { type Rule, type Suspicion, toldToStrangers } from "../suspicion.ts";
 

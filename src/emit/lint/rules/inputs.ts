@@ -1,5 +1,5 @@
+import { chance, strangersOf } from "../../../plan/audience.ts";
 import type { ActionPlan, EntityPlan, FieldPlan } from "../../../plan/plan.ts";
-import { chance, strangersOf } from "../../openapi/audience.ts";
 import type { Rule, Suspicion } from "../suspicion.ts";
 
 const stamps = ["id", "status", "version", "created_at", "updated_at", "deleted_at"];

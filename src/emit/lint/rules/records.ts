@@ -1,5 +1,6 @@
+import { audienceName, audiencesOf, chance, strangersOf } from "../../../plan/audience.ts";
 import type { EntityPlan, FieldPlan } from "../../../plan/plan.ts";
-import { audienceName, audiencesOf, chance, implies, readable, strangersOf } from "../../openapi/audience.ts";
+import { implies, readable } from "../../openapi/audience.ts";
 import type { Rule } from "../suspicion.ts";
 
 /** Ids that can be counted, on records that a stranger may read. */

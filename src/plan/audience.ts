@@ -1,0 +1,46 @@
+import type { FieldPlan, Plan, Policy } from "./plan.ts";
+
+/** Whom a document is for: a role, or null for visitors without a token. */
+export type Audience = string | null;
+
+/** How an audience is called, in the names of files too. */
+export const audienceName = (audience: Audience): string => audience ?? "visitor";
+
+const roleField = (plan: Plan): FieldPlan | undefined =>
+  plan.entities.find(({ name }) => name === plan.actors?.entity)?.fields.find(({ name }) => name === plan.actors?.role);
+
+/** Everyone whom an application has a document for: visitors, and each role. */
+export const audiencesOf = (plan: Plan): readonly Audience[] => [null, ...(roleField(plan)?.values ?? [])];
+
+/** The audiences that anybody may belong to: visitors, and the role that comes with a registration that is open to them. */
+export function strangersOf(plan: Plan): readonly Audience[] {
+  const people = plan.entities.find(({ name }) => name === plan.actors?.entity);
+  const open = people?.actions.some(({ kind, by }) => kind === "create" && chance(by, null) !== "never") ?? false;
+  const role = roleField(plan)?.default;
+  return open && typeof role === "string" ? [null, role] : [null];
+}
+
+/** Whether an actor of this audience may ever pass a policy: always, for some records, or never. */
+export function chance(policy: Policy, audience: Audience): "always" | "maybe" | "never" {
+  switch (policy.kind) {
+    case "anyone":
+      return "always";
+    case "nobody":
+      return "never";
+    case "signed_in":
+      return audience === null ? "never" : "always";
+    case "actor_has":
+      return audience !== null && policy.roles.includes(audience) ? "always" : "never";
+    case "actor_is":
+    case "actor_in":
+      return audience === null || (policy.audience !== null && policy.audience !== audience) ? "never" : "maybe";
+    case "any_of": {
+      const chances = policy.policies.map((part) => chance(part, audience));
+      return chances.includes("always") ? "always" : chances.includes("maybe") ? "maybe" : "never";
+    }
+    case "all_of": {
+      const chances = policy.policies.map((part) => chance(part, audience));
+      return chances.includes("never") ? "never" : chances.includes("maybe") ? "maybe" : "always";
+    }
+  }
+}
