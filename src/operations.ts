@@ -1,17 +1,21 @@
-import { type Application, seedId } from "./declare/application.ts";
+import { type Application, sownActor } from "./declare/application.ts";
 import { type LintReport, lint } from "./emit/lint/lint.ts";
 import { openApiFiles } from "./emit/openapi/openapi-files.ts";
 import { openEngine, type Surroundings } from "./gesta.ts";
 import { systemClock } from "./kernel/clock.ts";
 import { makePlan } from "./plan/make-plan.ts";
 import { storedStreams } from "./repositories/ledger-repository.ts";
+import { recordsRepository } from "./repositories/records-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
+import { type Explanation, explainService } from "./services/explain-service.ts";
 import { signToken } from "./services/tokens.ts";
 import { type VerifyReport, verifyLedger } from "./services/verification-service.ts";
 import { entityWithWorkflow, type WorkflowService, workflowService } from "./services/workflow-service.ts";
 
 export type { Application as RunnableApplication } from "./declare/application.ts";
 export { workflowFormats } from "./emit/diagram/workflow-formats.ts";
+export type { Explanation } from "./services/explain-service.ts";
+export type { ExplainedPart } from "./services/explained-policy.ts";
 export type { WorkflowService } from "./services/workflow-service.ts";
 
 // What an operator does beside a running application. Each opens the engine, does one thing, and closes it again.
@@ -55,9 +59,28 @@ export async function withWorkflows<T>(
 export const declaredWorkflow = (declared: Application, entity: string) =>
   entityWithWorkflow(makePlan(declared).plan, entity);
 
+/** What a request would be answered by what is stored now, and by which policies: for development alone. */
+export async function explainRequest(
+  declared: Application,
+  around: Surroundings,
+  method: string,
+  path: string,
+  name: string,
+): Promise<Explanation> {
+  const { plan } = makePlan(declared);
+  const who = name === "visitor" ? null : sownActor(declared, name);
+  const engine = await openEngine(around.configuration, around.observe);
+  try {
+    const explaining = explainService(plan, recordsRepository(engine, plan), workflowRepository(engine));
+    return await explaining.explain({ method, path, who, name });
+  } finally {
+    await engine.close();
+  }
+}
+
 /**
  * A bearer token for a sown user.
- * @throws Error that lists the sown names, when there is no such user.
+ * @throws Error when there is no such user.
  */
 export async function seededToken(
   declared: Application,
@@ -65,11 +88,5 @@ export async function seededToken(
   secret: string,
   clock = systemClock,
 ): Promise<string> {
-  const users = declared.actors?.entity;
-  const sown = declared.seed.filter((step) => step.entity === users && step.id !== undefined);
-  const id = users === undefined ? undefined : seedId(users, name);
-  if (id === undefined || !sown.some((step) => step.id === id)) {
-    throw new Error(`No user '${name}' is sown with '${declared.name}'.`);
-  }
-  return signToken(secret, id, 24 * 3600, clock);
+  return signToken(secret, sownActor(declared, name), 24 * 3600, clock);
 }

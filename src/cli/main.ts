@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { seededToken, verifyApplication } from "../operations.ts";
+import { explain } from "./explain.ts";
 import { lint } from "./lint.ts";
 import { loadApplication } from "./load-application.ts";
 import { openapi } from "./openapi.ts";
@@ -11,6 +12,9 @@ const help = `gesta <command> [--application FILE]
 
   start                 serve the application
   token --as NAME       print a bearer token for a sown user (development only)
+  explain --as NAME METHOD /path [--json]
+                        which policy decides a request by what is stored now (development only);
+                        a sown user, a user's id or visitor
   verify [--json]       compare every record with its events
   openapi [--check]     write each audience's document to openapi/, or compare
   lint [--json]         report what the documents tell strangers
@@ -39,6 +43,7 @@ interface Options {
   readonly as?: string | undefined;
   readonly json: boolean;
   readonly check: boolean;
+  readonly words: readonly string[];
   readonly workflow: WorkflowRequest;
 }
 
@@ -52,6 +57,14 @@ const commands: Readonly<Record<string, (options: Options) => Promise<number>>> 
     if (configuration.environment === "production") throw new Refused("gesta token works in development only.");
     if (as === undefined) throw new Refused("Whose token? Pass --as NAME.");
     say(await seededToken(await loadApplication(application), as, secret));
+    return 0;
+  },
+  explain: async ({ application, as, words, json }) => {
+    const around = surroundingsHere();
+    if (around.configuration.environment === "production") {
+      throw new Refused("gesta explain works in development only: it tells what policies hide.");
+    }
+    process.stdout.write(await explain(await loadApplication(application), around, { words, as, json }));
     return 0;
   },
   verify: async ({ application, json }) => {
@@ -102,6 +115,7 @@ export async function main(words: readonly string[]): Promise<number> {
       as,
       json,
       check,
+      words: positionals.slice(1),
       workflow: { words: positionals.slice(1), entity, format, reason, declared },
     });
   } catch (error) {

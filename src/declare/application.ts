@@ -1,5 +1,5 @@
 import { deepFreeze } from "../kernel/freeze.ts";
-import { namedIdentifier } from "../kernel/identifier.ts";
+import { isUuid, namedIdentifier } from "../kernel/identifier.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { EntityDeclaration } from "./entity.ts";
 
@@ -53,3 +53,17 @@ export function application(
  * @example seedId("users", "customer1")
  */
 export const seedId = (entity: string, name: string): string => namedIdentifier(`${entity}/${name}`);
+
+/**
+ * The id of the user who is sown under a name; an id stands for itself.
+ * @throws Error when there is no such user.
+ */
+export function sownActor({ name: application, actors, seed }: Application, name: string): string {
+  if (isUuid(name)) return name.toLowerCase();
+  const sown = seed.filter((step) => step.entity === actors?.entity && step.id !== undefined);
+  const id = actors === null ? undefined : seedId(actors.entity, name);
+  if (id === undefined || !sown.some((step) => step.id === id)) {
+    throw new Error(`No user '${name}' is sown with '${application}'.`);
+  }
+  return id;
+}

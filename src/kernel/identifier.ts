@@ -17,6 +17,12 @@ export const isUuid = (value: string): boolean => uuid.test(value);
 export const isSerial = (value: string): boolean =>
   /^[1-9][0-9]{0,15}$/.test(value) && Number.isSafeInteger(Number(value));
 
+/** The id that a path names. One that cannot be one is an id that no record has: it is answered as any other. */
+export function readIdentifier(kind: "uuid" | "serial", text: string): string {
+  if (kind === "serial") return isSerial(text) ? text : "0";
+  return isUuid(text) ? text.toLowerCase() : "00000000-0000-0000-0000-000000000000";
+}
+
 /**
  * The stream of a record. A UUID is its own stream; a serial id becomes a UUIDv8 (RFC 9562 § 5.8) made of the
  * entity's name and the number. `gesta.serial_stream` is the same function in SQL.

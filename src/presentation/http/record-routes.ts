@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { isSerial, isUuid } from "../../kernel/identifier.ts";
+import { readIdentifier } from "../../kernel/identifier.ts";
 import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
 import type { CommandReply } from "../../services/command.ts";
 import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
@@ -30,12 +30,11 @@ export function addRecordRoutes(
   }
 }
 
-/** An id that cannot be one is an id that no record has: the database then answers as for any other. */
+/** The record that a route names; the caller's own for `me`. */
 export function idOf(entity: EntityPlan, request: FastifyRequest, parts: HttpParts, who: string | null): string {
   const { id = "" } = request.params as { readonly id?: string }; // every route with a record has `:id`
   if (id === "me" && entity.name === parts.plan.actors?.entity && who !== null) return who;
-  if (entity.id === "serial") return isSerial(id) ? id : "0";
-  return isUuid(id) ? id.toLowerCase() : "00000000-0000-0000-0000-000000000000";
+  return readIdentifier(entity.id, id);
 }
 
 function readRoute(parts: HttpParts, entity: EntityPlan) {
