@@ -19,8 +19,13 @@ export async function explain(
   if (method === undefined || path === undefined || !path.includes("/")) {
     throw new Error("gesta explain takes a method and a path: gesta explain --as customer2 GET /orders");
   }
-  const explanation = await explainRequest(application, around, method, path, as ?? "visitor");
+  const explanation = await explainRequest(application, around, method, path, as ?? "visitor").catch(notLocked);
   return json ? `${JSON.stringify(explanation)}\n` : explanationText(explanation);
+}
+
+/** Nothing is refused here, it only cannot be looked at: the exit code is that of what could not run. */
+function notLocked(error: unknown): never {
+  throw error instanceof Error && error.name === "DirectoryLocked" ? new Error(error.message) : error;
 }
 
 function explanationText({ request, asker, status, code, otherwise, because, policies }: Explanation): string {
