@@ -11,21 +11,25 @@ import { type Clock, systemClock } from "./kernel/clock.ts";
 import type { Configuration } from "./kernel/configuration.ts";
 import { newIdentifier } from "./kernel/identifier.ts";
 import type { Observer } from "./kernel/observation.ts";
+import { newSecret } from "./kernel/secret-token.ts";
 import { makePlan, type Planned } from "./plan/make-plan.ts";
 import { signedCursors } from "./presentation/http/page-query.ts";
 import { httpServer } from "./presentation/http/server.ts";
+import { accountsRepository } from "./repositories/accounts-repository.ts";
 import { catalogueRepository } from "./repositories/catalogue/catalogue-repository.ts";
 import { askForLife } from "./repositories/health-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
 import { prepareSchema } from "./repositories/schema-repository.ts";
 import { sweepReplies } from "./repositories/sweep-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
+import { apiKeysService } from "./services/api-keys-service.ts";
 import { authenticationService } from "./services/authentication-service.ts";
 import { commandsService } from "./services/commands-service.ts";
 import { argon2Passwords } from "./services/passwords.ts";
 import { possibleActionsService } from "./services/possible-actions-service.ts";
 import { queriesService } from "./services/queries-service.ts";
 import { sow } from "./services/seed-service.ts";
+import { sessionsService } from "./services/sessions-service.ts";
 import { startCheck } from "./services/start-check.ts";
 import { jwtTokens } from "./services/tokens.ts";
 import { workflowsInForce } from "./services/workflows-in-force.ts";
@@ -112,10 +116,15 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
     },
     clock,
   );
+  const accounts = accountsRepository(engine);
+  const authentication = authenticationService(plan, tokens, records, accounts);
+  const { sessionHours, trustedProxies, environment } = configuration;
   const documents = new Map<string | null, object>();
   return httpServer({
     plan,
-    authentication: authenticationService(plan, tokens, records),
+    authentication,
+    sessions: sessionsService({ plan, records, accounts, passwords, newId, newSecret, sessionHours }),
+    apiKeys: apiKeysService({ plan, accounts, authentication, newId, newSecret }),
     commands,
     queries,
     possibleActions: possibleActionsService(plan, records, queries, workflows),
@@ -127,6 +136,9 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
       return document;
     },
     ready: () => askForLife(engine),
+    sessionHours,
+    secureCookies: environment === "production",
+    trustedProxies,
     observe,
   });
 }

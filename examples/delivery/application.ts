@@ -9,6 +9,6 @@ import { users } from "./users.ts";
 
 export default application("delivery", {
   entities: [drinks, users, restaurants, menuItems, promotions, orders],
-  actors: { entity: "users", role: "role", active: ["active"] },
+  actors: { entity: "users", role: "role", active: ["active"], login: { email: "email", password: "password" } },
   seed,
 });

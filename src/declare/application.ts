@@ -10,6 +10,8 @@ export interface ActorsDeclaration {
   readonly role: string;
   /** The states in which the actor may act; tokens of all others are refused. */
   readonly active: readonly string[];
+  /** The fields to sign in with; without them there are no sessions. The first is an e-mail address that is unique. */
+  readonly login?: { readonly email: string; readonly password: string };
 }
 
 /** One action to run when an empty database is sown. */

@@ -1,7 +1,7 @@
 import { InexactNumber } from "../kernel/exact-number.ts";
 import type { Fault, FaultCode } from "../kernel/fault.ts";
 import { isSerial, isUuid } from "../kernel/identifier.ts";
-import type { Json } from "../kernel/json.ts";
+import type { Json, JsonObject } from "../kernel/json.ts";
 import { isObject } from "../kernel/json.ts";
 import { nearest } from "../kernel/suggestion.ts";
 import type { FieldKind, FieldPlan } from "../plan/plan.ts";
@@ -93,6 +93,18 @@ const checks: Record<FieldKind, Check> = {
   },
 };
 
+/** Checks a body that belongs to no record: an object with exactly these members, all faults at once. */
+export function checkBody(
+  body: FieldPlan,
+  sent: unknown,
+): { readonly value: JsonObject; readonly faults: readonly Fault[] } {
+  if (!isObject(sent)) return { value: {}, faults: [notAnObject] };
+  const faults: Fault[] = [];
+  return { value: checkMembers(body.fields, sent, "", faults), faults };
+}
+
+const notAnObject: Fault = { pointer: "", code: "type", parameters: { expected: "an object" } };
+
 /** Checks one value against its field and gives it back in the form in which it is stored. */
 export function checkValue(field: FieldPlan, value: unknown, pointer: string, faults: Fault[]): Json {
   if (value === null || value === undefined) {
@@ -108,7 +120,7 @@ function checkMembers(
   value: Readonly<Record<string, unknown>>,
   pointer: string,
   faults: Fault[],
-): Json {
+): JsonObject {
   const sent = fields.filter(({ setBy }) => setBy === "client" || setBy === "create");
   refuseOthers(value, sent, (name) => fields.some((field) => field.name === name), pointer, faults);
   return Object.fromEntries(

@@ -27,7 +27,7 @@ export const emitSchema = (plan: Plan): Schema => ({
     ...plan.entities.flatMap((entity) => [
       emitRecordJson(plan, entity),
       emitReadFunctions(entity),
-      emitWriteFunctions(entity),
+      emitWriteFunctions(plan, entity),
     ]),
     emitEffects(plan),
     emitTransitions(plan),

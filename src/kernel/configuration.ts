@@ -17,6 +17,10 @@ export interface Configuration {
   readonly jwksUrl: string | null;
   readonly jwtIssuer: string | null;
   readonly jwtAudience: string | null;
+  /** How long a session lasts. */
+  readonly sessionHours: number;
+  /** Proxies in front, whose `X-Forwarded-For` is believed, counted from the nearest. */
+  readonly trustedProxies: number;
   readonly logLevel: string;
 }
 
@@ -75,6 +79,8 @@ export function readConfiguration(
     jwksUrl: address("GESTA_JWKS_URL", ["https:", "http:"]),
     jwtIssuer: text("GESTA_JWT_ISSUER"),
     jwtAudience: text("GESTA_JWT_AUDIENCE"),
+    sessionHours: number("GESTA_SESSION_HOURS", 1, 8760, 168),
+    trustedProxies: number("GESTA_TRUSTED_PROXIES", 0, 10, 0),
     logLevel: word("LOG_LEVEL", logLevels, "info"),
   };
   faults.push(...missing(configuration));

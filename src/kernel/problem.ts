@@ -170,6 +170,14 @@ export const problems = {
       ru: "Прочитайте запись и передайте её ETag в `If-Match`.",
     },
   },
+  rate_limited: {
+    status: 429,
+    title: { en: "Too many attempts", ru: "Слишком много попыток" },
+    help: {
+      en: "Repeat after the seconds in `Retry-After`.",
+      ru: "Повторите через указанное в `Retry-After` число секунд.",
+    },
+  },
   headers_too_large: {
     status: 431,
     title: { en: "The request headers are too large", ru: "Слишком большие заголовки запроса" },

@@ -7,6 +7,7 @@ import { planEntity } from "./transformers/plan-entity.ts";
 import { verifyActions } from "./verifiers/actions.ts";
 import { verifyFields } from "./verifiers/fields.ts";
 import { verifyFrozenFields } from "./verifiers/frozen-fields.ts";
+import { verifyLogin } from "./verifiers/login.ts";
 import { verifyNames } from "./verifiers/names.ts";
 import { verifyPolicies } from "./verifiers/policies.ts";
 import { verifyPolicyCircles } from "./verifiers/policy-circles.ts";
@@ -15,6 +16,7 @@ import { verifyWorkflows } from "./verifiers/workflows.ts";
 
 const verifiers: readonly Verifier[] = [
   verifyNames,
+  verifyLogin,
   verifyReferences,
   verifyPolicies,
   verifyPolicyCircles,
@@ -37,7 +39,7 @@ export function makePlan(declared: Application): Planned {
   const plan: Plan = deepFreeze({
     name: declared.name,
     entities: declared.entities.map((entity) => planEntity(entity, (name) => ids.get(name) ?? null)),
-    actors: declared.actors,
+    actors: declared.actors === null ? null : { login: null, ...declared.actors },
   });
   const findings = [
     ...verifiers.flatMap((verify) => verify(declared)),

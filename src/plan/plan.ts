@@ -114,6 +114,8 @@ export interface ActorsPlan {
   readonly entity: string;
   readonly role: string;
   readonly active: readonly string[];
+  /** The fields to sign in with; null where nobody signs in here. */
+  readonly login: { readonly email: string; readonly password: string } | null;
 }
 
 export interface SeedPlan {

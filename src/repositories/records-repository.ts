@@ -36,6 +36,8 @@ export interface Command {
   /** What `Idempotency-Key` makes of the request; absent without one. */
   readonly key?: string;
   readonly fingerprint?: string;
+  /** The session of the caller, which a new password leaves open. */
+  readonly session?: string;
   /** Nothing changes, but the reply is to be remembered. */
   readonly keep?: true;
   /** What belongs together: the same for a command and its effects. */

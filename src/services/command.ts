@@ -31,6 +31,8 @@ export interface CommandRequest {
   readonly requestId: string | null;
   /** What `Idempotency-Key` makes of the request; null without one. */
   readonly idempotency: Idempotency | null;
+  /** The session that the caller came with: a new password leaves that one open and ends all others. */
+  readonly session?: string | null;
   /** Values that replace what the action would decide: seeds alone. */
   readonly decided?: JsonObject;
 }

@@ -153,6 +153,7 @@ async function change(
     secrets: decision.secrets,
     request: request.requestId,
     ...request.idempotency,
+    ...(request.session == null ? {} : { session: request.session }),
     ...(same ? { keep: true } : {}),
     ...(await decideEffects(parts, known, request, event, decision.effects)),
   });

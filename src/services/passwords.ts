@@ -11,6 +11,22 @@ export interface Passwords {
 /** OWASP's floor for argon2id: 19 MiB, two passes, one lane. */
 const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
+/**
+ * The hash of no password, at the same cost: verifying against it takes the time of any other. Its digest is a word of
+ * 32 bytes, which no password is known to come to.
+ */
+export const noPassword = [
+  "$argon2id$v=19",
+  `$m=${cost.memoryCost},t=${cost.timeCost},p=${cost.parallelism}`,
+  `$${unpadded("gesta: no salt 1")}`,
+  `$${unpadded("gesta: there is no such password")}`,
+].join("");
+
+/** Base64 without padding, as the hash's text form has it. */
+function unpadded(text: string): string {
+  return Buffer.from(text).toString("base64").replaceAll("=", "");
+}
+
 /** Two at a time, since each keeps a core busy for tens of milliseconds, and a hundred in the queue at most. */
 export function argon2Passwords(atOnce = 2, waiting = 100): Passwords {
   let running = 0;

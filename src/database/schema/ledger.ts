@@ -1,3 +1,4 @@
+import { accountFunctions, accountsLedgerSql } from "./accounts-ledger.ts";
 import { workflowLedgerSql } from "./workflow-ledger.ts";
 
 /** What the application's role may call of it. */
@@ -10,6 +11,7 @@ export const ledgerFunctions = [
   "gesta.replay(uuid, uuid)",
   "gesta.sweep(integer)",
   "gesta.workflow_in_force(text)",
+  ...accountFunctions,
 ] as const;
 
 /**
@@ -260,6 +262,8 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp as 
 $$;
 
 ${workflowLedgerSql}
+
+${accountsLedgerSql}
 
 -- What an error means to the caller; 'failed' is one that nobody foresaw.
 create function gesta.refusal(state text, broken text, message text) returns text language sql immutable as $$

@@ -1,10 +1,10 @@
-import type { EntityPlan } from "../../plan/plan.ts";
+import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
 import { carriesStray, hasSecrets, isKind, streamOf } from "./write-parts.ts";
 
 /** Changes records of one actor by one action: one statement reads them, one writes them, one appends the events. */
-export function emitChange(entity: EntityPlan): string {
+export function emitChange(plan: Plan, entity: EntityPlan): string {
   const changes = entity.actions.filter(({ kind }) => kind !== "create");
   if (changes.length === 0) return "";
   const { name, lifecycle } = entity;
@@ -82,13 +82,22 @@ ${
   hasSecrets(entity)
     ? `    perform gesta.keep_secrets((c->>'id')::uuid, c->'secrets')
       from unnest(commands, answers) q (c, answer) where answer like 'done %';
-`
+${endOfAccess(plan, entity)}`
     : ""
 }    perform gesta.append(${literal(name)}, facts);
   end if;
   return answers;
 end
 $$;`;
+}
+
+/** Whoever replaces the password to sign in with ends what the old one opened. */
+function endOfAccess({ actors }: Plan, { name }: EntityPlan): string {
+  if (actors === null || actors.login === null || actors.entity !== name) return "";
+  return `    perform gesta.end_access((c->>'id')::uuid, (c->>'session')::uuid)
+      from unnest(commands, answers) q (c, answer)
+      where answer like 'done %' and c->'secrets' ? ${literal(actors.login.password)};
+`;
 }
 
 const refusedMove = (entity: EntityPlan): string =>

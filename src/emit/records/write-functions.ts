@@ -8,10 +8,10 @@ import { isKind } from "./write-parts.ts";
  * The functions through which records change, and the only way: the application's role may call `write_…` and has no
  * right to insert or update. A command is one event and one row for each record that it touches, or a refusal.
  */
-export const emitWriteFunctions = (entity: EntityPlan): string =>
+export const emitWriteFunctions = (plan: Plan, entity: EntityPlan): string =>
   [
     emitCreation(entity),
-    emitChange(entity),
+    emitChange(plan, entity),
     emitApply(entity),
     emitWrite(entity),
     ...entity.fields.filter(({ kind }) => kind === "password").map(({ name }) => emitSecret(entity, name)),

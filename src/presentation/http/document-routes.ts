@@ -1,6 +1,7 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type ProblemCode, problems } from "../../kernel/problem.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { callerOf } from "./caller.ts";
 import { documentPage, problemPage } from "./document-page.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { languageOf } from "./problem-reply.ts";
@@ -14,18 +15,18 @@ const isProblem = (code: string): code is ProblemCode => Object.hasOwn(problems,
 
 /** The API's description for this caller, as OpenAPI and as a page, and the pages behind the problems' types. */
 export function addDocumentRoutes(server: FastifyInstance, parts: HttpParts, table: RouteTable): void {
-  const documentOf = async (authorization: string | undefined) => {
-    const who = await parts.authentication.identify(authorization);
+  const documentOf = async (request: FastifyRequest) => {
+    const { who } = await callerOf(parts, request, null);
     return parts.documentFor(await parts.authentication.roleOf(who));
   };
   table.add(server, "GET", "/openapi.json", async (request, reply) => {
     readQuery(request.url, []);
-    const document = await documentOf(request.headers.authorization);
+    const document = await documentOf(request);
     return reply.type("application/json; charset=utf-8").send(JSON.stringify(document));
   });
   table.add(server, "GET", "/docs", async (request, reply) => {
     readQuery(request.url, []);
-    const document = await documentOf(request.headers.authorization);
+    const document = await documentOf(request);
     return reply.type(html).header("content-security-policy", policy).send(documentPage(document));
   });
   table.add(server, "GET", "/problems/:code", async (request, reply) => {

@@ -1,15 +1,19 @@
 import type { Observer } from "../../kernel/observation.ts";
 import type { ActionPlan, Plan } from "../../plan/plan.ts";
+import type { ApiKeysService } from "../../services/api-keys-service.ts";
 import type { AuthenticationService } from "../../services/authentication-service.ts";
 import type { CommandsService } from "../../services/commands-service.ts";
 import type { PossibleActionsService } from "../../services/possible-actions-service.ts";
 import type { QueriesService } from "../../services/queries-service.ts";
+import type { SessionsService } from "../../services/sessions-service.ts";
 import type { Cursors } from "./page-query.ts";
 
 /** What HTTP needs of the rest of the application. */
 export interface HttpParts {
   readonly plan: Plan;
   readonly authentication: AuthenticationService;
+  readonly sessions: SessionsService;
+  readonly apiKeys: ApiKeysService;
   readonly commands: CommandsService;
   readonly queries: QueriesService;
   readonly possibleActions: PossibleActionsService;
@@ -20,5 +24,11 @@ export interface HttpParts {
   readonly documentFor: (role: string | null) => object;
   /** Resolves while the database answers. */
   readonly ready: () => Promise<void>;
+  /** How long a session, and its cookie, lasts. */
+  readonly sessionHours: number;
+  /** Whether cookies are for TLS alone, whatever this server sees of it. */
+  readonly secureCookies: boolean;
+  /** Proxies in front of this server that are believed. */
+  readonly trustedProxies: number;
   readonly observe: Observer;
 }

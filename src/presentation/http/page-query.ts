@@ -16,14 +16,17 @@ export const mostSkipped = 10_000;
 export const largestPage = 1000;
 export const usualPage = 100;
 
+/** What of a list its cursors are bound to. */
+export type PagedList = Pick<EntityPlan, "name" | "id">;
+
 /** Cursors: the id to go on after, signed, so that nobody can build one and its form stays ours to change. */
 export interface Cursors {
-  make(entity: EntityPlan, after: string): string;
-  read(entity: EntityPlan, cursor: string): string | null;
+  make(entity: PagedList, after: string): string;
+  read(entity: PagedList, cursor: string): string | null;
 }
 
 export function signedCursors(secret: string): Cursors {
-  const sign = (entity: EntityPlan, after: string) =>
+  const sign = (entity: PagedList, after: string) =>
     createHmac("sha256", secret).update(`cursor/${entity.name}/id/${after}`).digest().subarray(0, 12);
   return {
     make: (entity, after) => Buffer.concat([sign(entity, after), Buffer.from(after)]).toString("base64url"),
@@ -38,7 +41,7 @@ export function signedCursors(secret: string): Cursors {
 }
 
 /** Reads `skip`, `limit` and `cursor`. @throws Refusal `invalid_query` with every fault. */
-export function readPageQuery(url: string, entity: EntityPlan, cursors: Cursors): PageQuery {
+export function readPageQuery(url: string, entity: PagedList, cursors: Cursors): PageQuery {
   const query = readQuery(url, ["skip", "limit", "cursor"]);
   const errors: Fault[] = [];
   const wrong = (parameter: string, expected: string) =>

@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { readIdentifier } from "../../kernel/identifier.ts";
 import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
+import { actionScope, readScope } from "../../plan/scopes.ts";
 import type { CommandReply } from "../../services/command.ts";
+import { callerOf, isVisitor } from "./caller.ts";
 import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
 import { coerceForm } from "./form-body.ts";
 import type { HttpParts } from "./http-parts.ts";
@@ -40,7 +42,7 @@ export function idOf(entity: EntityPlan, request: FastifyRequest, parts: HttpPar
 function readRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     readQuery(request.url, []);
-    const who = await parts.authentication.identify(request.headers.authorization);
+    const { who } = await callerOf(parts, request, readScope(entity.name));
     const shown = await parts.queries.read(entity.name, who, idOf(entity, request, parts, who));
     const tag = tagOf(shown.version);
     reply.header("etag", tag);
@@ -52,7 +54,7 @@ function readRoute(parts: HttpParts, entity: EntityPlan) {
 function listRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const page = readPageQuery(request.url, entity, parts.cursors);
-    const who = await parts.authentication.identify(request.headers.authorization);
+    const { who } = await callerOf(parts, request, readScope(entity.name));
     const shown = await parts.queries.list(entity.name, who, page.after, page.skip, page.limit);
     const next = shown.next === null ? null : parts.cursors.make(entity, shown.next);
     const told = { limit: page.limit, skip: page.skip, next, total: null };
@@ -74,14 +76,15 @@ function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, r
     const body = readBody(contentType, bytes);
     const input = inputOf(body, entity, action);
     const key = readKey(request.method, request.headers["idempotency-key"], {
-      visitor: request.headers.authorization === undefined,
+      visitor: isVisitor(parts, request),
       required: action.demandsKey,
     });
-    const who = await parts.authentication.identify(request.headers.authorization);
+    const { who, credential } = await callerOf(parts, request, actionScope(entity.name, action.name));
     const done = await parts.commands.execute({
       entity: entity.name,
       action: action.name,
       who,
+      session: credential.kind === "session" ? credential.id : null,
       id: action.kind === "create" ? null : idOf(entity, request, parts, who),
       input,
       partial: partialUpdate && request.method === "PATCH",

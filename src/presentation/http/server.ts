@@ -3,6 +3,7 @@ import { newIdentifier } from "../../kernel/identifier.ts";
 import { problems } from "../../kernel/problem.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { EntityPlan } from "../../plan/plan.ts";
+import { addApiKeyRoutes } from "./api-key-routes.ts";
 import { addDocumentRoutes } from "./document-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import type { HttpParts } from "./http-parts.ts";
@@ -10,6 +11,7 @@ import { addPossibleActionsRoute } from "./possible-actions-route.ts";
 import { languageOf, problemBody } from "./problem-reply.ts";
 import { addRecordRoutes } from "./record-routes.ts";
 import { RouteTable } from "./route-table.ts";
+import { addSessionRoutes } from "./session-routes.ts";
 
 /** 1 MB, binary: what most clients mean by it. */
 const largestBody = 1_048_576;
@@ -20,6 +22,7 @@ export function httpServer(parts: HttpParts): FastifyInstance {
     bodyLimit: largestBody,
     genReqId: () => newIdentifier(),
     requestIdHeader: false,
+    trustProxy: parts.trustedProxies > 0 && ((_, hop) => hop < parts.trustedProxies),
     routerOptions: { maxParamLength: 500 },
     // Requests under way finish; idle connections close at once.
     forceCloseConnections: "idle",
@@ -51,6 +54,8 @@ export function httpServer(parts: HttpParts): FastifyInstance {
     addRecordRoutes(server, parts, entity, table);
     addPossibleActionsRoute(server, parts, entity, table);
   }
+  addSessionRoutes(server, parts, table);
+  addApiKeyRoutes(server, parts, table);
   addHealthRoutes(server, parts, table);
   addDocumentRoutes(server, parts, table);
   table.refuseOthers(server, new Map(parts.plan.entities.flatMap(intentHint)));
