@@ -80,10 +80,24 @@ let count = 0;
 beforeAll(async () => {
   server = await startPostgres({ fsync: "off", full_page_writes: "off" });
   directory = mkdtempSync(join(tmpdir(), "gesta-documents-"));
-  const environment = { PORT: "0", HOST: "127.0.0.1", GESTA_DATA: directory, DATABASE_URL: server.url() };
+  const environment = {
+    ...{ PORT: "0", HOST: "127.0.0.1", GESTA_DATA: directory, DATABASE_URL: server.url() },
+    GESTA_TRUSTED_PROXIES: "1",
+  };
   const configuration = readConfiguration({ ...environment, GESTA_JWT_SECRET: secret }, () => "");
   running = await startApplication(sown, { configuration, secret, observe: silent });
+  for (const { name, speaker } of documents) {
+    if (speaker === null) continue;
+    const scopes = ["drinks:read", "drinks:create"];
+    const [reads, creates] = await Promise.all(
+      scopes.map((scope) => call("POST", "/api_keys", { who: speaker, body: { name: scope, scopes: [scope] } })),
+    );
+    keys.set(name, { reads: String(reads?.body.key), creates: String(creates?.body.key) });
+  }
 });
+
+/** For each role a key that reads drinks, and one that makes them. */
+const keys = new Map<string, { readonly reads: string; readonly creates: string }>();
 afterAll(async () => {
   await running.close();
   await server.stop();
@@ -108,6 +122,8 @@ async function call(method: string, path: string, { query = "", body, headers = 
   const reply = await fetch(`${running.url}${path}${query}`, {
     method,
     headers: {
+      // Attempts to sign in are counted by address; each test is somebody else.
+      "x-forwarded-for": `192.0.2.${++count % 250}, 198.51.${Math.floor(count / 250) % 250}.${count % 250}`,
       ...(who === null ? {} : { authorization: `Bearer ${await signToken(secret, who, 600, systemClock)}` }),
       ...(body === undefined ? {} : { "content-type": "application/json" }),
       ...headers,
@@ -159,6 +175,16 @@ const makers: Readonly<Record<string, (speaker: string | null) => Promise<string
     made("POST", "/restaurants", admin, { name: "Bistro", city: "Perm", staff_ids: [seedId("users", "staff1")] }),
   menu_items: () => made("POST", "/menu_items", admin, dish),
   promotions: () => made("POST", "/promotions", admin, { code: `CODE${++count}`, percent: 5, ...period }),
+  sessions: async (speaker) => {
+    const id = await made("GET", `/users/${speaker}`, speaker);
+    const { body: user } = await call("GET", `/users/${id}`, { who: speaker });
+    const password = passwordIn(examplePassword);
+    const signedIn = await call("POST", "/sessions", { body: { email: user.email, password } });
+    expect(signedIn.status, JSON.stringify(signedIn.body)).toBe(201);
+    const listed = await call("GET", "/sessions", { headers: { authorization: `Bearer ${signedIn.body.token}` } });
+    return String(listed.body.sessions.find(({ current }: { readonly current: boolean }) => current).id);
+  },
+  api_keys: (speaker) => made("POST", "/api_keys", speaker, { name: "of the tests", scopes: ["drinks:read"] }),
   orders: (speaker) => made("POST", "/orders", speaker === seedId("users", "customer1") ? speaker : customer, basket),
 };
 
@@ -184,8 +210,17 @@ const stimuli: Readonly<
   },
   400: (audience, operation, id) => drive(audience, operation, { id, query: "?colour=red" }),
   401: (audience, operation, id) => drive(audience, operation, { id, headers: { authorization: "Bearer nonsense" } }),
-  403: async (audience, operation) => {
+  403: async (audience, operation, id) => {
     const body = operation.example === undefined ? undefined : { ...operation.example };
+    if (operation.path === "/sessions" && operation.method === "POST") {
+      return drive(audience, operation, { body, headers: { "sec-fetch-site": "cross-site" } });
+    }
+    if (operation.path === "/sessions/current") {
+      return drive(audience, operation, { who: null, headers: { cookie: "gesta_session=gs_x" } });
+    }
+    const { reads, creates } = keys.get(audience.name) ?? { reads: "", creates: "" };
+    const key = operation.method === "GET" && operation.entity === "drinks" ? creates : reads;
+    await drive(audience, operation, { id, body, headers: { authorization: `Bearer ${key}` } });
     if (operation.path === "/menu_items") {
       return drive(audience, operation, { body: { ...body, restaurant_id: restaurant(2) } });
     }
@@ -214,6 +249,11 @@ const stimuli: Readonly<
   415: (audience, operation, id) =>
     drive(audience, operation, { id, body: "x", headers: { "content-type": "text/plain" } }),
   422: (audience, operation, id) => drive(audience, operation, { id, body: { nobody_knows: 1 }, headers: anyVersion }),
+  429: async (audience, operation) => {
+    const body = { ...operation.example, email: `nobody.${++count}@example.com` };
+    for (let tries = 0; tries < 10; tries++) await drive(audience, operation, { body });
+    expect((await drive(audience, operation, { body })).status).toBe(429);
+  },
   428: (audience, operation, id) => drive(audience, operation, { id, body: operation.example }),
   431: (audience, operation, id) => drive(audience, operation, { id, headers: { "x-long": "x".repeat(17_000) } }),
 };
@@ -221,6 +261,11 @@ const stimuli: Readonly<
 /** What must be so before an example can be sent, and what must be undone so that others can send it too. */
 const before: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
   "POST /restaurants/{id}/close": (id) => made("POST", `/restaurants/${id}/open`, seedId("users", "staff1"), {}),
+};
+/** Kim, who signs in by the example, has registered by the example before. */
+const registered = async () => {
+  const { body } = await call("POST", "/users", { body: examplePassword });
+  return body;
 };
 const after: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
   "POST /orders/{id}/status": async (id) => {

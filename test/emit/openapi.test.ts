@@ -26,6 +26,7 @@ describe("a visitor's document", () => {
       ...["/drinks", "/drinks/{id}", "/drinks/{id}/actions", "/users"],
       ...["/restaurants", "/restaurants/{id}", "/restaurants/{id}/actions"],
       ...["/menu_items", "/menu_items/{id}", "/menu_items/{id}/actions"],
+      "/sessions",
     ]);
     const orders = plan.entities.find(({ name }) => name === "orders");
     for (const { path } of orders?.actions ?? [])

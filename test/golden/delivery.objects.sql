@@ -661,6 +661,9 @@ begin
     if rows < cardinality(changed) then raise insufficient_privilege; end if;
     perform gesta.keep_secrets((c->>'id')::uuid, c->'secrets')
       from unnest(commands, answers) q (c, answer) where answer like 'done %';
+    perform gesta.end_access((c->>'id')::uuid, (c->>'session')::uuid)
+      from unnest(commands, answers) q (c, answer)
+      where answer like 'done %' and c->'secrets' ? 'password';
     perform gesta.append('users', facts);
   end if;
   return answers;

@@ -27,17 +27,3 @@ function follows(from: Policy, to: Policy): boolean {
   if (to.kind === "any_of" && to.policies.some((part) => follows(from, part))) return true;
   return from.kind === "all_of" && from.policies.some((part) => follows(part, to));
 }
-
-/** The fields of a record that a policy looks at: `restaurant_id` for `restaurant_id.staff_ids`. */
-export function fieldsIn(policy: Policy): readonly string[] {
-  switch (policy.kind) {
-    case "actor_is":
-    case "actor_in":
-      return [policy.path.split(".")[0] ?? policy.path];
-    case "any_of":
-    case "all_of":
-      return policy.policies.flatMap(fieldsIn);
-    default:
-      return [];
-  }
-}

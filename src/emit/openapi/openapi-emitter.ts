@@ -3,6 +3,7 @@ import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
 import { recordExample } from "../json-schema/example.ts";
 import { idSchema } from "../json-schema/field-schema.ts";
 import { recordSchema } from "../json-schema/record-schema.ts";
+import { accountPaths, accountSchemas } from "./account-operations.ts";
 import { readable } from "./audience.ts";
 import {
   actionOperation,
@@ -24,7 +25,10 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
   const entities = plan.entities.filter(
     (entity) => chance(entity.read, audience) !== "never" || entity.actions.some((action) => isOpen(action, audience)),
   );
-  const paths = entities.flatMap((entity) => pathsOf(plan, entity, audience));
+  const paths: readonly Path[] = [
+    ...entities.flatMap((entity) => pathsOf(plan, entity, audience)),
+    ...accountPaths(plan, audience).map((account) => ({ ...account, entity: { id: "uuid" } as const })),
+  ];
   const refusals = paths.flatMap(({ operations }) => operations.map(({ refuses }) => refuses));
   const codes = [...new Set(refusals.flat())];
   return {
@@ -38,6 +42,7 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
           entities.map((entity) => [entity.title, recordSchema(entity, (field) => readable(field, audience))]),
         ),
         [possibleActionsName]: possibleActionsSchema,
+        ...accountSchemas(plan, audience),
       },
       responses: sharedResponses(refusals),
       headers: replyHeaders,
@@ -45,11 +50,13 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
         ...Object.fromEntries(codes.map((code) => [code, problemExample(code)])),
         ...recordExamples(entities, audience),
       },
-      ...(plan.actors === null ? {} : { securitySchemes: { token: { type: "http", scheme: "bearer" } } }),
+      ...(plan.actors === null ? {} : { securitySchemes: { token: bearer } }),
     },
     ...(audience === null ? {} : { security: [{ token: [] }] }),
   };
 }
+
+const bearer = { type: "http", scheme: "bearer", description: "A JSON Web Token, a session's token or an API key" };
 
 const isOpen = (action: ActionPlan, audience: Audience) => chance(action.by, audience) !== "never";
 
@@ -61,6 +68,7 @@ const replyHeaders = {
   Location: said("The address of the new record"),
   Link: said('The next page, `rel="next"`; absent on the last one'),
   "Retry-After": said("Seconds", "integer"),
+  "Set-Cookie": said("The cookie of the admin UI: set, or taken away"),
   "WWW-Authenticate": said("`Bearer`"),
 };
 
@@ -77,7 +85,7 @@ function recordExamples(entities: readonly EntityPlan[], audience: Audience): Re
 
 interface Path {
   readonly path: string;
-  readonly entity: EntityPlan;
+  readonly entity: Pick<EntityPlan, "id">;
   readonly operations: readonly Operation[];
 }
 
@@ -105,7 +113,7 @@ function pathsOf(plan: Plan, entity: EntityPlan, audience: Audience): readonly P
   return [...paths].map(([path, operations]) => ({ path, entity, operations }));
 }
 
-const pathItem = (path: string, entity: EntityPlan, operations: readonly Operation[]): object => ({
+const pathItem = (path: string, entity: Pick<EntityPlan, "id">, operations: readonly Operation[]): object => ({
   ...(path.includes("{id}")
     ? { parameters: [{ name: "id", in: "path", required: true, schema: idSchema(entity.id) }] }
     : {}),

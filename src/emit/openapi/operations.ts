@@ -15,10 +15,15 @@ export interface Operation {
   readonly refuses: readonly ProblemCode[];
 }
 
-const ref = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` });
-const headers = (...names: readonly string[]) =>
+export const ref = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` });
+export const headers = (...names: readonly string[]) =>
   Object.fromEntries(["Request-Id", ...names].map((name) => [name, ref("headers", name)]));
-const query = (name: string, schema: object, description: string) => ({ name, in: "query", description, schema });
+export const query = (name: string, schema: object, description: string) => ({
+  name,
+  in: "query",
+  description,
+  schema,
+});
 const header = (name: string, description: string, required = false) => ({
   name,
   in: "header",
@@ -39,7 +44,7 @@ export function listOperation(entity: EntityPlan, audience: Audience): Operation
   const record = recordExample(entity, shownTo(entity, audience));
   return {
     method: "GET",
-    refuses: listRefusals,
+    refuses: listRefusals(audience),
     described: {
       operationId: `list_${entity.name}`,
       summary: `Lists ${words(entity.name)}, in the order of their ids`,
@@ -64,13 +69,13 @@ export function listOperation(entity: EntityPlan, audience: Audience): Operation
           },
         },
         304: notChanged,
-        ...refusalResponses(listRefusals),
+        ...refusalResponses(listRefusals(audience)),
       },
     },
   };
 }
 
-const pageSchema = (entity: EntityPlan): Schema => ({
+export const pageSchema = (entity: Pick<EntityPlan, "name" | "title">): Schema => ({
   type: "object",
   properties: {
     [entity.name]: { type: "array", items: ref("schemas", entity.title) },
@@ -89,7 +94,7 @@ const pageSchema = (entity: EntityPlan): Schema => ({
 });
 
 export function readOperation(entity: EntityPlan, audience: Audience): Operation {
-  const refuses = readRefusals(entity);
+  const refuses = readRefusals(entity, audience);
   return {
     method: "GET",
     refuses,
@@ -109,7 +114,7 @@ export function readOperation(entity: EntityPlan, audience: Audience): Operation
 
 /** What the caller can do with a record now. */
 export function possibleActionsOperation(entity: EntityPlan, audience: Audience): Operation {
-  const refuses = readRefusals(entity);
+  const refuses = readRefusals(entity, audience);
   return {
     method: "GET",
     refuses,
@@ -140,7 +145,7 @@ export function possibleActionsOperation(entity: EntityPlan, audience: Audience)
 export function ownOperation(entity: EntityPlan, audience: Audience): Operation {
   return {
     method: "GET",
-    refuses: listRefusals,
+    refuses: listRefusals(audience),
     described: {
       operationId: `read_own_${entity.singular}`,
       summary: "Reads the caller's own record",
@@ -149,7 +154,7 @@ export function ownOperation(entity: EntityPlan, audience: Audience): Operation 
       responses: {
         200: recordReply("The record", entity, audience, headers("ETag")),
         304: notChanged,
-        ...refusalResponses(listRefusals),
+        ...refusalResponses(listRefusals(audience)),
       },
     },
   };

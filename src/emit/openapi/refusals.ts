@@ -1,10 +1,9 @@
 import { type ProblemCode, problems } from "../../kernel/problem.ts";
-import { type Audience, chance } from "../../plan/audience.ts";
+import type { Audience } from "../../plan/audience.ts";
 import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
 import type { Schema } from "../json-schema/field-schema.ts";
-import { fieldsIn, implies } from "./audience.ts";
 
-const ofAll: readonly ProblemCode[] = [
+export const ofAll: readonly ProblemCode[] = [
   "malformed",
   "invalid_query",
   "unauthenticated",
@@ -17,9 +16,20 @@ const ofAll: readonly ProblemCode[] = [
 const ofRecord = ({ actions }: EntityPlan): readonly ProblemCode[] =>
   actions.some(({ kind }) => kind === "delete") ? ["not_found", "gone"] : ["not_found"];
 
-export const listRefusals: readonly ProblemCode[] = ofAll;
+/**
+ * 403 is for whoever may know the record but may not do this: whoever cannot read it gets 404. It is also for a change
+ * that would put the record where the actor could not have put it, and for an API key without the operation's scope;
+ * so whoever can have a key can meet it everywhere, and a visitor nowhere.
+ */
+const ofKeys = (audience: Audience): readonly ProblemCode[] => (audience === null ? [] : ["forbidden"]);
 
-export const readRefusals = (entity: EntityPlan): readonly ProblemCode[] => [...ofAll, ...ofRecord(entity)];
+export const listRefusals = (audience: Audience): readonly ProblemCode[] => [...ofAll, ...ofKeys(audience)];
+
+export const readRefusals = (entity: EntityPlan, audience: Audience): readonly ProblemCode[] => [
+  ...ofAll,
+  ...ofKeys(audience),
+  ...ofRecord(entity),
+];
 
 type Method = ActionPlan["method"] | "PUT";
 
@@ -42,7 +52,7 @@ export function actionRefusals(
     ["invalid", true],
     ["conflict", true],
     ["outcome_unknown", true],
-    ["forbidden", canBeForbidden(entity, action, audience)],
+    ["forbidden", audience !== null],
     ["not_found", !creates],
     // Deleting again is the same as once.
     ["gone", !creates && action.kind !== "delete" && ofRecord(entity).includes("gone")],
@@ -58,22 +68,12 @@ export function actionRefusals(
   return [...ofAll, ...codes.filter(([, possible]) => possible).map(([code]) => code)];
 }
 
-/**
- * 403 is for whoever may know the record but may not do this: whoever cannot read it gets 404. It is also for a change
- * that would put the record where the actor could not have put it.
- */
-function canBeForbidden(entity: EntityPlan, action: ActionPlan, audience: Audience): boolean {
-  if (chance(action.by, audience) === "always") return false;
-  if (action.kind === "create" || !implies(entity.read, action.by, audience)) return true;
-  const looked = fieldsIn(action.by);
-  return action.sets.some((name) => looked.includes(name));
-}
-
 const ref = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` });
 
 /** The headers that only replies of this status have. */
 const headersOf: Readonly<Record<number, Readonly<Record<string, object>>>> = {
   401: { "WWW-Authenticate": ref("headers", "WWW-Authenticate") },
+  429: { "Retry-After": ref("headers", "Retry-After") },
   503: { "Retry-After": ref("headers", "Retry-After") },
 };
 

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from "fastify";
 import { obstacleMessage } from "../../kernel/obstacle.ts";
 import type { EntityPlan } from "../../plan/plan.ts";
+import { readScope } from "../../plan/scopes.ts";
+import { callerOf } from "./caller.ts";
 import { matchesNone, weakTagOf } from "./entity-tag.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { languageOf } from "./problem-reply.ts";
@@ -17,7 +19,7 @@ export function addPossibleActionsRoute(
 ): void {
   table.add(server, "GET", `/${entity.name}/:id/actions`, async (request, reply) => {
     readQuery(request.url, []);
-    const who = await parts.authentication.identify(request.headers.authorization);
+    const { who } = await callerOf(parts, request, readScope(entity.name));
     const { status, actions } = await parts.possibleActions.of(entity.name, who, idOf(entity, request, parts, who));
     const language = languageOf(request.headers["accept-language"]);
     const body = JSON.stringify({
