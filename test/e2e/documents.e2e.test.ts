@@ -11,6 +11,7 @@ import { type RunningApplication, startApplication } from "../../src/gesta.ts";
 import { systemClock } from "../../src/kernel/clock.ts";
 import { readConfiguration } from "../../src/kernel/configuration.ts";
 import { silent } from "../../src/kernel/observation.ts";
+import { apiKeyInput, signInInput } from "../../src/plan/account-inputs.ts";
 import { audienceName, audiencesOf } from "../../src/plan/audience.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import { signToken } from "../../src/services/tokens.ts";
@@ -58,12 +59,12 @@ const spares: readonly SeedStep[] = documents
   }));
 
 /** The users are sown with the password of the example, so that they can change it by the example. */
-const examplePassword = operationsOf(emitOpenApi(plan, null)).find(({ path }) => path === "/users")?.example;
+const registration = operationsOf(emitOpenApi(plan, null)).find(({ path }) => path === "/users")?.example;
 const sown: Application = {
   ...delivery,
   seed: [...delivery.seed, ...spares].map((step) => ({
     ...step,
-    input: { ...step.input, ...(step.action === "register" ? { password: passwordIn(examplePassword) } : {}) },
+    input: { ...step.input, ...(step.action === "register" ? { password: passwordIn(registration) } : {}) },
   })),
 };
 
@@ -167,6 +168,17 @@ const dish = { restaurant_id: restaurant(1), name: "Ukha", price: 6 };
 const period = { starts_at: "2026-01-01T00:00:00Z", ends_at: "2026-02-01T00:00:00Z" };
 const basket = { restaurant_id: restaurant(1), items: [{ menu_item_id: seedId("menu_items", "101"), quantity: 1 }] };
 
+/** Opens a session for a user. */
+async function signedIn(speaker: string | null): Promise<{ readonly id: string; readonly token: string }> {
+  const { body: user } = await call("GET", `/users/${speaker}`, { who: speaker });
+  const body = { email: user.email, password: passwordIn(registration) };
+  const { body: session } = await call("POST", "/sessions", { body });
+  const { body: list } = await call("GET", "/sessions", { headers: bearer(session.token) });
+  return { id: list.sessions.find(({ current }: { readonly current: boolean }) => current).id, token: session.token };
+}
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
 /** Makes a record that the audience may read, and act on wherever it may act at all. */
 const makers: Readonly<Record<string, (speaker: string | null) => Promise<string>>> = {
   drinks: () => made("POST", "/drinks", null, { name: "Water", price: 1 }),
@@ -175,15 +187,7 @@ const makers: Readonly<Record<string, (speaker: string | null) => Promise<string
     made("POST", "/restaurants", admin, { name: "Bistro", city: "Perm", staff_ids: [seedId("users", "staff1")] }),
   menu_items: () => made("POST", "/menu_items", admin, dish),
   promotions: () => made("POST", "/promotions", admin, { code: `CODE${++count}`, percent: 5, ...period }),
-  sessions: async (speaker) => {
-    const id = await made("GET", `/users/${speaker}`, speaker);
-    const { body: user } = await call("GET", `/users/${id}`, { who: speaker });
-    const password = passwordIn(examplePassword);
-    const signedIn = await call("POST", "/sessions", { body: { email: user.email, password } });
-    expect(signedIn.status, JSON.stringify(signedIn.body)).toBe(201);
-    const listed = await call("GET", "/sessions", { headers: { authorization: `Bearer ${signedIn.body.token}` } });
-    return String(listed.body.sessions.find(({ current }: { readonly current: boolean }) => current).id);
-  },
+  sessions: async (speaker) => (await signedIn(speaker)).id,
   api_keys: (speaker) => made("POST", "/api_keys", speaker, { name: "of the tests", scopes: ["drinks:read"] }),
   orders: (speaker) => made("POST", "/orders", speaker === seedId("users", "customer1") ? speaker : customer, basket),
 };
@@ -220,7 +224,7 @@ const stimuli: Readonly<
     }
     const { reads, creates } = keys.get(audience.name) ?? { reads: "", creates: "" };
     const key = operation.method === "GET" && operation.entity === "drinks" ? creates : reads;
-    await drive(audience, operation, { id, body, headers: { authorization: `Bearer ${key}` } });
+    await drive(audience, operation, { id, body, headers: bearer(key) });
     if (operation.path === "/menu_items") {
       return drive(audience, operation, { body: { ...body, restaurant_id: restaurant(2) } });
     }
@@ -250,7 +254,7 @@ const stimuli: Readonly<
     drive(audience, operation, { id, body: "x", headers: { "content-type": "text/plain" } }),
   422: (audience, operation, id) => drive(audience, operation, { id, body: { nobody_knows: 1 }, headers: anyVersion }),
   429: async (audience, operation) => {
-    const body = { ...operation.example, email: `nobody.${++count}@example.com` };
+    const body = { email: `nobody.${++count}@example.com`, password: "not this one" };
     for (let tries = 0; tries < 10; tries++) await drive(audience, operation, { body });
     expect((await drive(audience, operation, { body })).status).toBe(429);
   },
@@ -258,19 +262,21 @@ const stimuli: Readonly<
   431: (audience, operation, id) => drive(audience, operation, { id, headers: { "x-long": "x".repeat(17_000) } }),
 };
 
+/** Who registers by the example, and can then sign in by the other one. */
+let kim = "";
+
 /** What must be so before an example can be sent, and what must be undone so that others can send it too. */
 const before: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
+  "POST /sessions": async () => {
+    kim = await made("POST", "/users", null, registration);
+  },
   "POST /restaurants/{id}/close": (id) => made("POST", `/restaurants/${id}/open`, seedId("users", "staff1"), {}),
-};
-/** Kim, who signs in by the example, has registered by the example before. */
-const registered = async () => {
-  const { body } = await call("POST", "/users", { body: examplePassword });
-  return body;
 };
 const after: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
   "POST /orders/{id}/status": async (id) => {
     for (const ids of Object.values(waiting)) if (ids[0] === id) ids.shift();
   },
+  "POST /sessions": () => made("PATCH", `/users/${kim}/email`, kim, { email: `kim${++count}@example.com` }),
   "POST /users": (id) => made("PATCH", `/users/${id}/email`, id, { email: `someone${++count}@example.com` }),
   "PATCH /users/{id}/email": (id) => made("PATCH", `/users/${id}/email`, id, { email: `other${++count}@example.com` }),
   "POST /promotions": (id) => made("DELETE", `/promotions/${id}`, admin),
@@ -329,8 +335,9 @@ describe.each(documents)("the document for a $name", (audience) => {
   async function takesExample(operation: DescribedOperation, body: unknown, type: string): Promise<void> {
     const name = `${operation.method} ${operation.path}`;
     const id = isFarewell(operation) && speaker === admin ? customer : await targetOf(operation, speaker);
-    if (id !== undefined) await before[name]?.(id);
+    await before[name]?.(id ?? "");
     const headers = {
+      ...(operation.path === "/sessions/current" ? bearer((await signedIn(speaker)).token) : {}),
       ...(body === undefined ? {} : { "content-type": type }),
       ...(operation.demandsVersion ? anyVersion : {}),
     };
@@ -348,6 +355,7 @@ describe.each(documents)("the document for a $name", (audience) => {
 
 /** What an operation takes, by its place in the plan. */
 const inputOf = ({ method, path, entity }: DescribedOperation) =>
+  ({ sessions: signInInput(plan), api_keys: apiKeyInput(["drinks:read"]) })[entity]?.fields ??
   plan.entities
     .find(({ name }) => name === entity)
     ?.actions.find((action) => `/${entity}${action.path}` === path && [action.method, "PUT"].includes(method))?.input ??

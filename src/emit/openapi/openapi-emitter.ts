@@ -68,7 +68,7 @@ const replyHeaders = {
   Location: said("The address of the new record"),
   Link: said('The next page, `rel="next"`; absent on the last one'),
   "Retry-After": said("Seconds", "integer"),
-  "Set-Cookie": said("The cookie of the admin UI: set, or taken away"),
+  "Set-Cookie": said("The session as a browser keeps it: set, or taken away"),
   "WWW-Authenticate": said("`Bearer`"),
 };
 
