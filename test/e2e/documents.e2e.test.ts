@@ -225,9 +225,10 @@ const stimuli: Readonly<
     const { reads, creates } = keys.get(audience.name) ?? { reads: "", creates: "" };
     const key = operation.method === "GET" && operation.entity === "drinks" ? creates : reads;
     await drive(audience, operation, { id, body, headers: bearer(key) });
-    if (operation.path === "/menu_items") {
+    if (operation.path === "/menu_items" && operation.method === "POST") {
       return drive(audience, operation, { body: { ...body, restaurant_id: restaurant(2) } });
     }
+    if (!operation.path.includes("{id}")) return undefined;
     // Of others, or of another restaurant; a version that is none keeps what may be done after all from happening.
     const foreign: Readonly<Record<string, readonly string[]>> = {
       users: [customer],
