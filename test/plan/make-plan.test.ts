@@ -7,8 +7,10 @@ import {
   anyone,
   application,
   crud,
+  email,
   entity,
   oneOf,
+  password,
   reference,
   signedIn,
   text,
@@ -27,10 +29,11 @@ function refusals(entities: Parameters<typeof application>[1]["entities"]): read
   }
 }
 
+const role = oneOf({ values: ["cook", "admin"], setBy: "system", default: "cook" });
 const users = entity(
   "users",
   {
-    fields: { role: oneOf({ values: ["cook", "admin"], setBy: "system", default: "cook" }) },
+    fields: { role },
     lifecycle: workflow({ initial: "active", states: { active: { on: { leave: "left" } }, left: { final: true } } }),
     read: actorIs("id"),
   },
@@ -125,5 +128,38 @@ test("crud names its events after the entity", () => {
     "MenuNoteCreated",
     "MenuNoteUpdated",
     "MenuNoteDeleted",
+  ]);
+});
+
+test("who signs in is found by a unique e-mail address and known by a password", () => {
+  const people = (fields: Parameters<typeof entity>[1]["fields"]) =>
+    entity(
+      "users",
+      {
+        fields: { role, ...fields },
+        lifecycle: workflow({ initial: "active", states: { active: { final: true } } }),
+        read: actorIs("id"),
+      },
+      () => ({}),
+    );
+  const withLogin = (fields: Parameters<typeof people>[0], login: { email: string; password: string }) => {
+    try {
+      const actors = { entity: "users", role: "role", active: ["active"], login };
+      makePlan(application("shop", { entities: [people(fields)], actors }));
+      return [];
+    } catch (error) {
+      if (!(error instanceof DeclarationError)) throw error;
+      return error.findings.map(({ path, fault, remedy }) => `${path}: ${fault}; ${remedy}`);
+    }
+  };
+  const good = { mail: email({ unique: true }), secret: password() };
+  expect(withLogin(good, { email: "mail", password: "secret" })).toEqual([]);
+  expect(withLogin(good, { email: "secret", password: "mial" })).toEqual([
+    "actors.login.email: 'secret' of users cannot be signed in with; use one of: mail",
+    "actors.login.password: no field 'mial' in users; use one of: secret",
+  ]);
+  expect(withLogin({ mail: email(), name: text() }, { email: "mail", password: "name" })).toEqual([
+    "actors.login.email: 'mail' of users cannot be signed in with; declare one: email({ unique: true })",
+    "actors.login.password: 'name' of users cannot be signed in with; declare one: password()",
   ]);
 });
