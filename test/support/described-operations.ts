@@ -5,6 +5,8 @@ export interface DescribedOperation {
   /** `/orders/{id}/cancel` → `orders` */
   readonly entity: string;
   readonly statuses: readonly number[];
+  /** The members that a request's body may have. */
+  readonly takes: readonly string[];
   /** The request's example, or undefined where there is no body. */
   readonly example: unknown;
   /** The same as a form, where the operation takes forms. */
@@ -60,6 +62,7 @@ function described(document: object, path: string, method: string, operation: Pa
     path,
     entity: path.split("/")[1] ?? "",
     statuses: Object.keys(responses).map(Number),
+    takes: Object.keys(part(part(part(content["application/json"]).schema).properties)),
     example: part(content["application/json"]).example,
     formExample: formOf(part(content["application/x-www-form-urlencoded"]).example),
     demandsVersion: parameters.some(({ name, required }) => name === "If-Match" && required === true),
