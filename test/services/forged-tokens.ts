@@ -82,6 +82,9 @@ export function forgedTokens(target: Target): readonly (readonly [string, string
         token(target, { alg: `HS${bits}` }, {}, hmacSigner(bytes, bits)),
       ]),
     ),
+    ["RS256 with the forger's own key", token(target, { alg: "RS256" }, {}, target.own.sign)],
+    // A signature of zeros was good for every key to some verifiers of ECDSA.
+    ["ES256 with a signature of zeros", token(target, { alg: "ES256" }, {}, () => Buffer.alloc(64))],
     ["HS256 with an empty secret", token(target, { alg: "HS256" }, {}, hmacSigner(""))],
     ["another key", token(target, {}, {}, other)],
     ["a changed signature", `${head}.${body}.${flipped}`],
@@ -163,6 +166,7 @@ export function forgedTokens(target: Target): readonly (readonly [string, string
     ["quotes", `"${good}"`],
     ["an object", JSON.stringify({ token: good })],
     ["20,000 dots", ".".repeat(9000)],
+    ["as many letters as the headers may have", `${head}.${body}.${"A".repeat(15_000)}`],
     ["nine thousand letters", `${head}.${body}.${"A".repeat(9000)}`],
   ];
 }
