@@ -80,6 +80,10 @@ export function postgresEngine(options: PostgresOptions): Engine {
         // After anything but a plain refusal of the statement the connection is not to be trusted.
         const refused = sqlStateOf(error);
         client.release(refused === null);
+        if (refused !== null && isShortage(refused)) {
+          options.observe({ kind: "database_error", statement: statement.name, error });
+          throw new Refusal("overloaded", { retryAfter: 1 }, error);
+        }
         if (refused !== null) throw new DatabaseError(refused, String(error), error);
         options.observe({ kind: "connection_lost", error });
         throw lost(statement);
@@ -109,6 +113,9 @@ function sqlStateOf(error: unknown): string | null {
   if (!(error instanceof pg.DatabaseError) || error.code === undefined) return null;
   return /^(08|57P|25P0[13])/.test(error.code) ? null : error.code;
 }
+
+/** A lock or a statement that took too long, or no room: nothing was stored, and it may go well in a moment. */
+const isShortage = (sqlState: string): boolean => /^(53|55P03|57014)/.test(sqlState);
 
 function placeOf(url: string): string {
   const { hostname, port, pathname } = new URL(url);
