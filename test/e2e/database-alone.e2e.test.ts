@@ -1,8 +1,8 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
-import { audiencesOf } from "../../src/emit/openapi/audience.ts";
 import { emitOpenApi } from "../../src/emit/openapi/openapi-emitter.ts";
+import { audiencesOf } from "../../src/plan/audience.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import { type DescribedOperation, operationsOf } from "../support/described-operations.ts";
 import { type Reply, runDelivery, type TestApplication } from "../support/running-application.ts";
