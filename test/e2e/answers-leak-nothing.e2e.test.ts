@@ -83,3 +83,10 @@ test.each(audiencesOf(plan).map(audienceName))("what a %s is answered, its docum
   expect((seen.get(401) ?? 0) + (seen.get(403) ?? 0) + (seen.get(404) ?? 0)).toBeGreaterThan(3);
   if (["customer", "staff", "admin"].includes(audience)) expect(seen.get(409) ?? 0).toBeGreaterThan(1);
 });
+
+test("a broad update that is not taken names the intents, and none that are staff's", async () => {
+  const reply = await application.call("PATCH", `/orders/${seedId("orders", "0")}`, null, { reason: "x" });
+  expect(reply.status).toBe(405);
+  expect(reply.body.detail).toContain("POST /orders/{id}/cancel");
+  expect(reply.body.detail).not.toContain("/status");
+});

@@ -2,7 +2,8 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { newIdentifier } from "../../kernel/identifier.ts";
 import { problems } from "../../kernel/problem.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import type { EntityPlan } from "../../plan/plan.ts";
+import { chance, strangersOf } from "../../plan/audience.ts";
+import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { addApiKeyRoutes } from "./api-key-routes.ts";
 import { addDocumentRoutes } from "./document-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
@@ -58,7 +59,7 @@ export function httpServer(parts: HttpParts): FastifyInstance {
   addApiKeyRoutes(server, parts, table);
   addHealthRoutes(server, parts, table);
   addDocumentRoutes(server, parts, table);
-  table.refuseOthers(server, new Map(parts.plan.entities.flatMap(intentHint)));
+  table.refuseOthers(server, new Map(parts.plan.entities.flatMap((entity) => intentHint(parts.plan, entity))));
   return server;
 }
 
@@ -89,10 +90,16 @@ function finishConnections({ server }: FastifyInstance): void {
   });
 }
 
-/** Where an entity has no broad update, its 405 names the narrow intents. */
-function intentHint(entity: EntityPlan): [string, string][] {
+/**
+ * Where an entity has no broad update, its 405 names the narrow intents, to whoever asks: those that anybody could come
+ * to have. Staff find theirs in their document.
+ */
+function intentHint(plan: Plan, entity: EntityPlan): [string, string][] {
   if (entity.actions.some(({ kind }) => kind === "update")) return [];
-  const intents = entity.actions.filter(({ path }) => path.startsWith("/{id}/"));
+  const strangers = strangersOf(plan);
+  const intents = entity.actions.filter(
+    ({ path, by }) => path.startsWith("/{id}/") && strangers.some((stranger) => chance(by, stranger) !== "never"),
+  );
   const named = intents.map(({ method, path }) => `${method} /${entity.name}${path}`).join(", ");
   return named === "" ? [] : [[`/${entity.name}/:id`, `Use one of: ${named}`]];
 }
