@@ -13,11 +13,13 @@ import { newIdentifier } from "./kernel/identifier.ts";
 import type { Observer } from "./kernel/observation.ts";
 import { newSecret } from "./kernel/secret-token.ts";
 import { makePlan, type Planned } from "./plan/make-plan.ts";
+import { signedHistoryCursors } from "./presentation/http/history-query.ts";
 import { signedCursors } from "./presentation/http/page-query.ts";
 import { httpServer } from "./presentation/http/server.ts";
 import { accountsRepository } from "./repositories/accounts-repository.ts";
 import { catalogueRepository } from "./repositories/catalogue/catalogue-repository.ts";
 import { askForLife } from "./repositories/health-repository.ts";
+import { pastRepository } from "./repositories/past-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
 import { prepareSchema } from "./repositories/schema-repository.ts";
 import { sweepReplies } from "./repositories/sweep-repository.ts";
@@ -25,6 +27,7 @@ import { workflowRepository } from "./repositories/workflow-repository.ts";
 import { apiKeysService } from "./services/api-keys-service.ts";
 import { authenticationService } from "./services/authentication-service.ts";
 import { commandsService } from "./services/commands-service.ts";
+import { historyService } from "./services/history-service.ts";
 import { argon2Passwords } from "./services/passwords.ts";
 import { possibleActionsService } from "./services/possible-actions-service.ts";
 import { queriesService } from "./services/queries-service.ts";
@@ -120,6 +123,7 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   const authentication = authenticationService(plan, tokens, records, accounts);
   const { sessionHours, trustedProxies, environment } = configuration;
   const documents = new Map<string | null, object>();
+  const cursorSecret = createHash("sha256").update(`cursors/${secret}`).digest("hex");
   return httpServer({
     plan,
     authentication,
@@ -129,7 +133,9 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
     queries,
     possibleActions: possibleActionsService(plan, records, queries, workflows),
     schemaOf: actionSchema,
-    cursors: signedCursors(createHash("sha256").update(`cursors/${secret}`).digest("hex")),
+    history: historyService(plan, pastRepository(engine, plan)),
+    cursors: signedCursors(cursorSecret),
+    historyCursors: signedHistoryCursors(cursorSecret),
     documentFor: (role) => {
       const document = documents.get(role) ?? emitOpenApi(plan, role);
       documents.set(role, document);

@@ -1,37 +1,54 @@
+import type { Engine } from "./database/engine.ts";
 import { type Application, sownActor } from "./declare/application.ts";
 import { type LintReport, lint } from "./emit/lint/lint.ts";
 import { openApiFiles } from "./emit/openapi/openapi-files.ts";
 import { openEngine, type Surroundings } from "./gesta.ts";
 import { systemClock } from "./kernel/clock.ts";
+import { newIdentifier } from "./kernel/identifier.ts";
 import { makePlan } from "./plan/make-plan.ts";
-import { storedStreams } from "./repositories/ledger-repository.ts";
+import { ledgerRepository } from "./repositories/ledger-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
 import { type Explanation, explainService } from "./services/explain-service.ts";
+import { type LedgerService, ledgerService } from "./services/ledger-service.ts";
 import { signToken } from "./services/tokens.ts";
-import { type VerifyReport, verifyLedger } from "./services/verification-service.ts";
+import type { VerifyReport } from "./services/verification-service.ts";
 import { entityWithWorkflow, type WorkflowService, workflowService } from "./services/workflow-service.ts";
 
 export type { Application as RunnableApplication } from "./declare/application.ts";
 export { workflowFormats } from "./emit/diagram/workflow-formats.ts";
 export type { Explanation } from "./services/explain-service.ts";
 export type { ExplainedPart } from "./services/explained-policy.ts";
+export type { LedgerService } from "./services/ledger-service.ts";
 export type { WorkflowService } from "./services/workflow-service.ts";
 
 // What an operator does beside a running application. Each opens the engine, does one thing, and closes it again.
 
-const pageOfStreams = 500;
-
-/** Compares all records with their events. */
-export async function verifyApplication(declared: Application, around: Surroundings): Promise<VerifyReport> {
-  const { plan } = makePlan(declared);
+/** Opens the engine for one piece of work. */
+export async function onEngine<T>(around: Surroundings, work: (engine: Engine) => Promise<T>): Promise<T> {
   const engine = await openEngine(around.configuration, around.observe);
   try {
-    return await verifyLedger(plan, (entity) => storedStreams(engine, entity, pageOfStreams));
+    return await work(engine);
   } finally {
     await engine.close();
   }
 }
+
+/** Opens the database for an operator who looks after records and their events, and closes it again. */
+export const withLedger = <T>(
+  declared: Application,
+  around: Surroundings,
+  work: (ledger: LedgerService) => Promise<T>,
+): Promise<T> =>
+  onEngine(around, (engine) => {
+    const { plan } = makePlan(declared);
+    const ledger = ledgerRepository(engine, plan);
+    return work(ledgerService({ plan, ledger, clock: around.clock ?? systemClock, newId: newIdentifier }));
+  });
+
+/** Compares all records with their events. */
+export const verifyApplication = (declared: Application, around: Surroundings): Promise<VerifyReport> =>
+  withLedger(declared, around, (ledger) => ledger.verify());
 
 /** The OpenAPI document of each audience, as the text of a file, by the file's name. */
 export const applicationDocuments = (declared: Application): ReadonlyMap<string, string> =>
@@ -41,19 +58,12 @@ export const applicationDocuments = (declared: Application): ReadonlyMap<string,
 export const lintApplication = (declared: Application): LintReport => lint(makePlan(declared).plan);
 
 /** Opens the database for an operator who looks after the workflows, and closes it again. */
-export async function withWorkflows<T>(
+export const withWorkflows = <T>(
   declared: Application,
   around: Surroundings,
   work: (workflows: WorkflowService) => Promise<T>,
-): Promise<T> {
-  const { plan } = makePlan(declared);
-  const engine = await openEngine(around.configuration, around.observe);
-  try {
-    return await work(workflowService(declared, plan, workflowRepository(engine)));
-  } finally {
-    await engine.close();
-  }
-}
+): Promise<T> =>
+  onEngine(around, (engine) => work(workflowService(declared, makePlan(declared).plan, workflowRepository(engine))));
 
 /** A workflow as it is declared, without a look at any database. @throws Error for an entity that has none. */
 export const declaredWorkflow = (declared: Application, entity: string) =>

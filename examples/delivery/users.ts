@@ -22,6 +22,7 @@ export const users = entity(
       states: { active: { on: { deactivate: "deactivated" } }, deactivated: { final: true } },
     }),
     read: anyOf(self, actorHas("admin")),
+    audited: true,
     lint: { accept: { existence_oracle: "whoever registers must be told that the address is taken" } },
   },
   ({ creates, changes, moves }) => ({

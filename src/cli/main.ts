@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
-import { seededToken, verifyApplication } from "../operations.ts";
+import { seededToken } from "../operations.ts";
 import { explain } from "./explain.ts";
+import { type LedgerRequest, ledgerCommands } from "./ledger.ts";
 import { lint } from "./lint.ts";
 import { loadApplication } from "./load-application.ts";
 import { openapi } from "./openapi.ts";
@@ -16,6 +17,14 @@ const help = `gesta <command> [--application FILE]
                         which policy decides a request by what is stored now (development only);
                         a sown user, a user's id or visitor
   verify [--json]       compare every record with its events
+  rebuild [--entity ENTITY] [--id ID] [--json]
+                        restore records that differ from their events, also while the application runs
+  history ENTITY ID [--json]
+                        what happened to a record
+  as-of ENTITY ID MOMENT|--version N [--json]
+                        the record as it was
+  adopt ENTITY ID, revert ENTITY ID
+                        accept, or take back, what was changed by hand in the database
   openapi [--check]     write each audience's document to openapi/, or compare
   lint [--json]         report what the documents tell strangers
   workflow show ENTITY [--format table|mermaid|xstate|json] [--declared]
@@ -35,7 +44,7 @@ class Refused extends Error {}
 /** Errors that say no to what was asked; all others mean that it could not be tried. */
 const refusals: ReadonlySet<string> = new Set([
   ...["DirectoryLocked", "DeclarationError", "UnsafeStart", "ConfigurationError"],
-  ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded"],
+  ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded", "LedgerRefused"],
 ]);
 
 interface Options {
@@ -45,6 +54,7 @@ interface Options {
   readonly check: boolean;
   readonly words: readonly string[];
   readonly workflow: WorkflowRequest;
+  readonly ledger: LedgerRequest;
 }
 
 const commands: Readonly<Record<string, (options: Options) => Promise<number>>> = {
@@ -67,16 +77,13 @@ const commands: Readonly<Record<string, (options: Options) => Promise<number>>> 
     process.stdout.write(await explain(await loadApplication(application), around, { words, as, json }));
     return 0;
   },
-  verify: async ({ application, json }) => {
-    const report = await verifyApplication(await loadApplication(application), surroundingsHere());
-    if (json) say(JSON.stringify(report));
-    else {
-      for (const { entity, stream, fault, at } of report.findings)
-        say(`${entity} ${stream}: ${fault} ${at.join(", ")}`);
-      say(`${report.streams} records, ${report.events} events, ${report.findings.length} findings`);
-    }
-    return report.findings.length === 0 ? 0 : 1;
-  },
+  ...Object.fromEntries(
+    Object.entries(ledgerCommands).map(([name, command]) => [
+      name,
+      async ({ application, ledger }: Options) =>
+        command(await loadApplication(application), surroundingsHere(), ledger, say),
+    ]),
+  ),
   openapi: async ({ application, check }) => openapi(await loadApplication(application), check, say),
   lint: async ({ application, json }) => lint(await loadApplication(application), json, say),
   workflow: async ({ application, workflow: request }) => {
@@ -101,6 +108,8 @@ export async function main(words: readonly string[]): Promise<number> {
         format: { type: "string" },
         reason: { type: "string" },
         declared: { type: "boolean", default: false },
+        id: { type: "string" },
+        version: { type: "string" },
         help: { type: "boolean", default: false },
       },
     });
@@ -109,7 +118,7 @@ export async function main(words: readonly string[]): Promise<number> {
       process.stderr.write(help);
       return values.help ? 0 : 2;
     }
-    const { application, as, json, check, entity, format, reason, declared } = values;
+    const { application, as, json, check, entity, format, reason, declared, id, version } = values;
     return await command({
       application,
       as,
@@ -117,6 +126,7 @@ export async function main(words: readonly string[]): Promise<number> {
       check,
       words: positionals.slice(1),
       workflow: { words: positionals.slice(1), entity, format, reason, declared },
+      ledger: { words: positionals.slice(1), entity, id, version, json },
     });
   } catch (error) {
     process.stderr.write(`gesta: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -16,6 +16,8 @@ export interface EntityShape<F extends Fields, S extends string> {
   readonly read: Policy<PathOf<F>>;
   /** PATCH and PUT demand `If-Match`. */
   readonly demandsVersion?: boolean;
+  /** Every change of a row is recorded in `gesta.audit` too, by trigger, whoever makes it: for balances, for security. */
+  readonly audited?: boolean;
   /** The word for one record, where it is not the name without its final s. */
   readonly singular?: string;
   /** What `gesta lint` finds and is meant to be so. */
@@ -30,6 +32,7 @@ export interface EntityDeclaration {
   readonly lifecycle: WorkflowSource | null;
   readonly read: Policy;
   readonly demandsVersion: boolean;
+  readonly audited: boolean;
   readonly singular: string | null;
   readonly accepted: Acceptances;
   readonly actions: { readonly [name: string]: Action };
@@ -62,6 +65,7 @@ export function entity<const F extends Fields, S extends string = never>(
     lifecycle: shape.lifecycle?.source ?? null,
     read: shape.read,
     demandsVersion: shape.demandsVersion ?? false,
+    audited: shape.audited ?? false,
     singular: shape.singular ?? null,
     accepted: shape.lint?.accept ?? {},
     // The verbs are the same functions for every entity; F and S only narrow what they accept.

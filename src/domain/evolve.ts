@@ -17,3 +17,7 @@ export const evolve = (state: JsonObject | null, event: RecordedEvent): JsonObje
 /** The state after all events of a stream, in the order of their versions; null for none. */
 export const fold = (events: readonly RecordedEvent[]): JsonObject | null =>
   events.reduce(evolve, null as JsonObject | null);
+
+/** The events that had happened by a moment: those that show it or an earlier one. */
+export const upTo = <E extends RecordedEvent>(events: readonly E[], moment: string): readonly E[] =>
+  events.filter(({ at }) => at <= moment);

@@ -1,5 +1,9 @@
 import type { EntityPlan, Plan } from "../plan/plan.ts";
 import { emitEnter, gatePolicies } from "./actors/enter-emitter.ts";
+import { emitAudit } from "./audit/audit-emitter.ts";
+import { emitByHand } from "./audit/by-hand-emitter.ts";
+import { emitPut } from "./audit/put-emitter.ts";
+import { emitPastFunctions } from "./records/past-functions.ts";
 import { emitReadFunctions } from "./records/read-functions.ts";
 import { emitRecordJson } from "./records/record-json.ts";
 import { emitEffects, emitWriteFunctions } from "./records/write-functions.ts";
@@ -27,7 +31,11 @@ export const emitSchema = (plan: Plan): Schema => ({
     ...plan.entities.flatMap((entity) => [
       emitRecordJson(plan, entity),
       emitReadFunctions(entity),
+      emitPastFunctions(plan, entity),
       emitWriteFunctions(plan, entity),
+      emitByHand(entity),
+      emitPut(entity),
+      emitAudit(entity),
     ]),
     emitEffects(plan),
     emitTransitions(plan),
@@ -72,6 +80,8 @@ function grantedFunctions(plan: Plan, entity: EntityPlan): readonly string[] {
     `app.read_${name}(text[], ${id}[])`,
     `app.list_${name}(text, ${id}, integer, integer)`,
     `app.load_${name}(text[], ${id}[])`,
+    `app.past_${name}(text[], ${id}[], timestamp with time zone[], integer[])`,
+    `app.history_${name}(text[], ${id}[], boolean[], integer[], integer[], integer[])`,
     ...entity.indexes.filter(({ unique }) => unique).map(({ columns }) => `app.load_${name}_by_${columns[0]}(text[])`),
     `app.write_${name}(jsonb)`,
     ...(looksBehindMask(plan, entity) ? [`${mayRead(entity)}(${id})`] : []),

@@ -104,6 +104,8 @@ export interface EntityPlan {
   readonly lifecycle: LifecyclePlan | null;
   readonly read: Policy;
   readonly demandsVersion: boolean;
+  /** Whether every change of a row is recorded in `gesta.audit` too. */
+  readonly audited: boolean;
   readonly actions: readonly ActionPlan[];
   readonly indexes: readonly IndexPlan[];
   /** Lint findings that are meant to be so: rule, or rule and path, with the reason. */

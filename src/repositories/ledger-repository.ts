@@ -1,61 +1,169 @@
 import type { Engine } from "../database/engine.ts";
-import type { RecordedEvent } from "../domain/evolve.ts";
+import { namesIn } from "../domain/history.ts";
+import type { StoredStream } from "../domain/verify-stream.ts";
 import type { JsonObject } from "../kernel/json.ts";
-import type { EntityPlan } from "../plan/plan.ts";
+import type { EntityPlan, Plan } from "../plan/plan.ts";
+import { type EventRow, storedEvent } from "./stored-event.ts";
 
-/** A stored record beside the events of its stream. */
-export interface StoredStream {
-  readonly streamId: string;
-  /** The record as stored; null when events have none. */
-  readonly record: JsonObject | null;
-  readonly events: readonly RecordedEvent[];
-  /** Versions of events whose hash does not follow from the event before and their content. */
-  readonly broken: readonly number[];
+/** What one step of the sieve went through, and the streams that need a closer look. */
+export interface Sifted {
+  readonly streams: number;
+  readonly events: number;
+  readonly suspects: readonly { readonly entity: string; readonly stream: string }[];
 }
 
-const streamExpression = ({ id, name }: EntityPlan): string =>
-  id === "serial" ? `gesta.serial_stream('${name}', r.id)` : "r.id";
+/** An operator's event, as `app.put_…` takes it. */
+export interface OperatorCommand {
+  readonly event: string;
+  readonly type: string;
+  readonly action: string;
+  readonly set: JsonObject;
+  readonly causation: string;
+}
 
-/** Reads all streams of an entity past row-level security, a page at a time: for verification alone. */
-export async function* storedStreams(
-  engine: Engine,
-  entity: EntityPlan,
-  pageSize: number,
-): AsyncGenerator<StoredStream> {
-  let after = "00000000-0000-0000-0000-000000000000";
-  for (;;) {
-    const rows = await engine.inspect(
-      `with streams as (
-         select distinct stream_id from gesta.events where entity = $1 and stream_id > $2::uuid
-         union
-         select ${streamExpression(entity)} from app."${entity.name}" r where ${streamExpression(entity)} > $2::uuid
-         order by 1 limit $3
-       )
-       select s.stream_id::text,
-              (select app.full_${entity.name}(r) from app."${entity.name}" r where ${streamExpression(entity)} = s.stream_id),
-              (select gesta.instant(r.deleted_at) from app."${entity.name}" r where ${streamExpression(entity)} = s.stream_id),
-              (select coalesce(jsonb_agg(jsonb_build_array(c.version, c.data, gesta.instant(c.at), c.whole) order by c.version), '[]')::text
-                 from (
-                   select e.version, e.data, e.at, e.hash = gesta.event_hash(
-                       lag(e.hash) over (order by e.version), e.stream_id, e.version, e.id, e.entity, e.type, e.type_version,
-                       e.action, e.data, e.actor_type, e.actor_id, e.reason, e.request_id, e.correlation_id,
-                       e.causation_id, e.at) as whole
-                     from gesta.events e where e.stream_id = s.stream_id
-                 ) c)
-         from streams s order by 1`,
-      [entity.name, after, pageSize],
-    );
-    for (const [streamId, full, deletedAt, chain] of rows) {
-      // The statement above built this JSON; its shape is the tuple's.
-      const events = JSON.parse(String(chain)) as [number, JsonObject, string, boolean][];
-      yield {
-        streamId: String(streamId),
-        record: full == null ? null : { ...(JSON.parse(String(full)) as JsonObject), deleted_at: deletedAt ?? null },
-        events: events.map(([version, data, at]) => ({ version, data, at })),
-        broken: events.filter(([, , , whole]) => !whole).map(([version]) => version),
-      };
-      after = String(streamId);
-    }
-    if (rows.length < pageSize) return;
+/** The whole ledger, past row-level security: for verification and operators alone. */
+export interface LedgerRepository {
+  /** All streams, set by set: memory does not grow with the ledger. */
+  sift(): AsyncGenerator<Sifted>;
+  /** Streams with their records. */
+  streams(entity: EntityPlan, ids: readonly string[]): Promise<readonly StoredStream[]>;
+  /** Puts a record into a state that its events give. @returns false where the stream has moved on. */
+  put(
+    entity: EntityPlan,
+    id: string,
+    state: JsonObject | null,
+    known: number,
+    command: OperatorCommand | null,
+  ): Promise<boolean>;
+}
+
+const stepOfEvents = 20_000;
+const stepOfRecords = 10_000;
+const lowest = "00000000-0000-0000-0000-000000000000";
+const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+const idTypeOf = ({ id }: EntityPlan): string => (id === "serial" ? "bigint" : "uuid");
+const streamOfRow = ({ id, name }: EntityPlan): string =>
+  id === "serial" ? `gesta.serial_stream('${name}', r.id)` : "r.id";
+/** The id of a stream's record: of a serial one, the last 15 digits. */
+const idOfStream = ({ id }: EntityPlan, stream: string): string =>
+  id === "serial" ? `('x0' || right(translate(${stream}::text, '-', ''), 15))::bit(64)::bigint` : stream;
+
+const hashOf = (previous: string): string =>
+  `gesta.event_hash(${previous}, e.stream_id, e.version, e.id, e.entity, e.type, e.type_version, e.action, e.data,
+     e.actor_type, e.actor_id, e.reason, e.request_id, e.correlation_id, e.causation_id, e.at)`;
+
+export function ledgerRepository(engine: Engine, plan: Plan): LedgerRepository {
+  const text = siftText(plan);
+  return {
+    async *sift() {
+      for (let after = lowest; after !== highest; ) {
+        const [row = []] = await engine.inspect(text, [after, stepOfEvents]);
+        const [upTo, streams, events, suspects] = row;
+        // The statement built this JSON: pairs of entity and stream.
+        const pairs = JSON.parse(String(suspects ?? "[]")) as readonly (readonly [string, string])[];
+        yield {
+          streams: Number(streams),
+          events: Number(events),
+          suspects: pairs.map(([entity, stream]) => ({ entity, stream })),
+        };
+        after = String(upTo);
+      }
+      for (const entity of plan.entities) yield* withoutEvents(engine, entity);
+    },
+    async streams(entity, ids) {
+      const rows = await engine.inspect(streamsText(entity), [ids]);
+      return rows.map((row) => storedStream(row));
+    },
+    async put({ name, ...entity }, id, state, known, command) {
+      const putText = `select app.put_${name}($1::${idTypeOf({ name, ...entity })}, $2::jsonb, $3::integer, $4::jsonb)`;
+      const json = (value: object | null) => (value === null ? null : JSON.stringify(value));
+      const [row] = await engine.inspect(putText, [id, json(state), known, json(command)]);
+      return row?.[0] === "done";
+    },
+  };
+}
+
+/**
+ * The next streams, whole: chained, folded and compared by the database. A suspect is any that the pure
+ * verification must see, so this may suspect too much, never too little.
+ */
+function siftText(plan: Plan): string {
+  const agrees = plan.entities.map((entity) => {
+    const nothing = JSON.stringify(Object.fromEntries(namesIn(entity).map((name) => [name, null])));
+    return `when '${entity.name}' then exists (
+      select from app."${entity.name}" r
+        where r.id = ${idOfStream(entity, "s.stream_id")} and ${streamOfRow(entity)} = s.stream_id
+          and app.facts_${entity.name}(r) = '${nothing}' || s.state and r.version = s.events
+          and r.created_at = s.first_at and r.updated_at = s.last_at)`;
+  });
+  return `with bound as (
+  select coalesce((
+    select e.stream_id from gesta.events e where e.stream_id > $1::uuid order by e.stream_id, e.version offset $2 limit 1
+  ), '${highest}') as upto
+), chain as (
+  select e.stream_id, e.version, e.entity, e.data, e.at,
+         e.version <> row_number() over stream or e.seq < lag(e.seq) over stream or e.at < lag(e.at) over stream
+           or e.entity <> lag(e.entity) over stream or e.actor_type = 'operator'
+           or e.hash <> ${hashOf("lag(e.hash) over stream")} as odd
+    from gesta.events e where e.stream_id > $1::uuid and e.stream_id <= (select upto from bound)
+    window stream as (partition by e.stream_id order by e.version)
+), streams as (
+  select stream_id, min(entity) as entity, count(*) as events, gesta.merged(data order by version) as state,
+         min(at) as first_at, max(at) as last_at, coalesce(bool_or(odd), false) as odd
+    from chain group by stream_id
+), judged as (
+  select s.stream_id, s.entity, s.events, s.odd or not case s.entity ${agrees.join("\n    ")} else true end as suspect
+    from streams s
+)
+select (select upto::text from bound), count(*), coalesce(sum(events), 0),
+       (json_agg(json_build_array(entity, stream_id)) filter (where suspect))::text
+  from judged`;
+}
+
+/** Records that no event tells of. */
+async function* withoutEvents(engine: Engine, entity: EntityPlan): AsyncGenerator<Sifted> {
+  const text = `select ${streamOfRow(entity)}::text, r.id::text from app."${entity.name}" r
+    where r.id > $1::${idTypeOf(entity)}
+      and not exists (select from gesta.events e where e.stream_id = ${streamOfRow(entity)})
+    order by r.id limit ${stepOfRecords}`;
+  for (let after = entity.id === "serial" ? "0" : lowest; ; ) {
+    const rows = await engine.inspect(text, [after]);
+    const suspects = rows.map(([stream]) => ({ entity: entity.name, stream: String(stream) }));
+    yield { streams: rows.length, events: 0, suspects };
+    if (rows.length < stepOfRecords) return;
+    after = String(rows.at(-1)?.[1]);
   }
 }
+
+const streamsText = (entity: EntityPlan): string => `select s.stream_id::text, app.full_${entity.name}(r),
+       gesta.instant(r.deleted_at), r.id is not null, (
+         select json_agg(json_build_array(c.whole, c.ordered, c.event) order by c.version)::text
+           from (
+             select e.version, gesta.event_json(e) as event,
+                    e.hash = ${hashOf("lag(e.hash) over (order by e.version)")} as whole,
+                    coalesce(e.seq > lag(e.seq) over (order by e.version)
+                      and e.at >= lag(e.at) over (order by e.version), true) as ordered
+               from gesta.events e where e.stream_id = s.stream_id
+           ) c)
+  from unnest($1::uuid[]) s (stream_id)
+  left join app."${entity.name}" r on r.id = ${idOfStream(entity, "s.stream_id")}`;
+
+function storedStream([streamId, full, deletedAt, exists, chain]: readonly unknown[]): StoredStream {
+  // The statement built this JSON; its shape is the tuple's.
+  const links = JSON.parse(String(chain ?? "[]")) as readonly (readonly [boolean, boolean, EventRow])[];
+  const versions = (wanted: (link: (typeof links)[number]) => boolean) =>
+    links.filter(wanted).map(([, , [version]]) => version);
+  return {
+    streamId: String(streamId),
+    record:
+      String(exists) === "true"
+        ? { ...(JSON.parse(String(full)) as JsonObject), deleted_at: textOrNull(deletedAt) }
+        : null,
+    events: links.map(([, , event]) => storedEvent(event)),
+    broken: versions(([whole]) => !whole),
+    disordered: versions(([, ordered]) => !ordered),
+  };
+}
+
+const textOrNull = (value: unknown): string | null => (value == null ? null : String(value));

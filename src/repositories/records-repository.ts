@@ -177,7 +177,7 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
 }
 
 /** Answers come with the place of their question, from 1 on, in any order. */
-function inPlace<Answer>(rows: readonly Row[], parse: (answer: string) => Answer): readonly Answer[] {
+export function inPlace<Answer>(rows: readonly Row[], parse: (answer: string) => Answer): readonly Answer[] {
   const answers = new Array<Answer>(rows.length);
   for (const [place, answer] of rows) {
     const index = Number(place) - 1;
@@ -189,19 +189,19 @@ function inPlace<Answer>(rows: readonly Row[], parse: (answer: string) => Answer
   return answers;
 }
 
-const textOf = (text: Row[number] | undefined): string => {
+export const textOf = (text: Row[number] | undefined): string => {
   if (typeof text !== "string") throw new Error("the database gave no answer");
   return text;
 };
 
-const split = (text: string): { readonly word: string; readonly rest: string } => {
+export const split = (text: string): { readonly word: string; readonly rest: string } => {
   const space = text.indexOf(" ");
   return space < 0 ? { word: text, rest: "" } : { word: text.slice(0, space), rest: text.slice(space + 1) };
 };
 
-const unexpected = (text: string): Error => new Error(`the database answered '${text.slice(0, 40)}'`);
+export const unexpected = (text: string): Error => new Error(`the database answered '${text.slice(0, 40)}'`);
 
-function parseShown(text: string): Shown {
+export function parseShown(text: string): Shown {
   const { word, rest } = split(text);
   switch (word) {
     case "found": {

@@ -60,13 +60,15 @@ test("a customer's document has a customer's actions, staff's the staff's", () =
     "/orders",
     "/orders/{id}",
     "/orders/{id}/actions",
+    "/orders/{id}/history",
     "/orders/{id}/confirm-payment",
     "/orders/{id}/cancel",
   ]);
   expect(ofOrders(staff)).toEqual([
-    ...["/orders", "/orders/{id}", "/orders/{id}/actions", "/orders/{id}/cancel", "/orders/{id}/status"],
+    ...["/orders", "/orders/{id}", "/orders/{id}/actions", "/orders/{id}/history", "/orders/{id}/cancel"],
+    "/orders/{id}/status",
   ]);
-  expect(ofOrders(manager)).toEqual(["/orders", "/orders/{id}", "/orders/{id}/actions"]);
+  expect(ofOrders(manager)).toEqual(["/orders", "/orders/{id}", "/orders/{id}/actions", "/orders/{id}/history"]);
   expect(textFor("customer")).not.toContain("on_way");
 });
 

@@ -30,6 +30,7 @@ drop policy if exists read on app.drinks;
 drop policy if exists plain_read on app.drinks;
 drop policy if exists creation on app.drinks;
 drop policy if exists change on app.drinks;
+drop policy if exists removal on app.drinks;
 create policy read on app.drinks for select to gesta_app, gesta_owner using (
   true
 );
@@ -40,6 +41,7 @@ create policy change on app.drinks for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'drinks.update' and (true)
   or (select gesta.action()) = 'drinks.delete' and (true)
 );
+create policy removal on app.drinks for delete to gesta_owner using ((select gesta.is_system()));
 
 alter table app.users enable row level security;
 alter table app.users force row level security;
@@ -47,6 +49,7 @@ drop policy if exists read on app.users;
 drop policy if exists plain_read on app.users;
 drop policy if exists creation on app.users;
 drop policy if exists change on app.users;
+drop policy if exists removal on app.users;
 create policy read on app.users for select to gesta_app, gesta_owner using (
   (select gesta.is_system()) or (select gesta.roles()) && array['admin'] or users.id = (select gesta.actor())
 );
@@ -60,6 +63,7 @@ create policy change on app.users for update to gesta_owner using (
   or (select gesta.action()) = 'users.password' and (users.id = (select gesta.actor()))
   or (select gesta.action()) = 'users.deactivate' and ((select gesta.roles()) && array['admin'] or users.id = (select gesta.actor()))
 );
+create policy removal on app.users for delete to gesta_owner using ((select gesta.is_system()));
 
 alter table app.restaurants enable row level security;
 alter table app.restaurants force row level security;
@@ -67,6 +71,7 @@ drop policy if exists read on app.restaurants;
 drop policy if exists plain_read on app.restaurants;
 drop policy if exists creation on app.restaurants;
 drop policy if exists change on app.restaurants;
+drop policy if exists removal on app.restaurants;
 create policy read on app.restaurants for select to gesta_app, gesta_owner using (
   true
 );
@@ -79,6 +84,7 @@ create policy change on app.restaurants for update to gesta_owner using (
   or (select gesta.action()) = 'restaurants.close' and ((select gesta.actor()) = any (restaurants.staff_ids))
   or (select gesta.action()) = 'restaurants.delete' and ((select gesta.roles()) && array['admin'])
 );
+create policy removal on app.restaurants for delete to gesta_owner using ((select gesta.is_system()));
 
 alter table app.menu_items enable row level security;
 alter table app.menu_items force row level security;
@@ -86,6 +92,7 @@ drop policy if exists read on app.menu_items;
 drop policy if exists plain_read on app.menu_items;
 drop policy if exists creation on app.menu_items;
 drop policy if exists change on app.menu_items;
+drop policy if exists removal on app.menu_items;
 create policy read on app.menu_items for select to gesta_app, gesta_owner using (
   true
 );
@@ -96,6 +103,7 @@ create policy change on app.menu_items for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'menu_items.update' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
   or (select gesta.action()) = 'menu_items.delete' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
 );
+create policy removal on app.menu_items for delete to gesta_owner using ((select gesta.is_system()));
 
 alter table app.promotions enable row level security;
 alter table app.promotions force row level security;
@@ -103,6 +111,7 @@ drop policy if exists read on app.promotions;
 drop policy if exists plain_read on app.promotions;
 drop policy if exists creation on app.promotions;
 drop policy if exists change on app.promotions;
+drop policy if exists removal on app.promotions;
 create policy read on app.promotions for select to gesta_app, gesta_owner using (
   (select gesta.is_system()) or (select gesta.roles()) && array['manager', 'admin']
 );
@@ -113,6 +122,7 @@ create policy change on app.promotions for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'promotions.update' and ((select gesta.roles()) && array['manager', 'admin'])
   or (select gesta.action()) = 'promotions.delete' and ((select gesta.roles()) && array['manager', 'admin'])
 );
+create policy removal on app.promotions for delete to gesta_owner using ((select gesta.is_system()));
 
 -- Whether the actor may read a record of orders: asked as the owner, for plain SQL alone. The policy looks at
 -- columns that the application's role has no right to.
@@ -126,6 +136,7 @@ drop policy if exists read on app.orders;
 drop policy if exists plain_read on app.orders;
 drop policy if exists creation on app.orders;
 drop policy if exists change on app.orders;
+drop policy if exists removal on app.orders;
 create policy read on app.orders for select to gesta_owner using (
   (select gesta.is_system()) or (select gesta.roles()) && array['manager', 'logistician', 'admin'] or orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null))
 );
@@ -139,6 +150,7 @@ create policy change on app.orders for update to gesta_owner using (
   or (select gesta.action()) = 'orders.status' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
   or (select gesta.action()) = 'orders.delete' and ((select gesta.roles()) && array['admin'])
 );
+create policy removal on app.orders for delete to gesta_owner using ((select gesta.is_system()));
 
 -- A record of drinks as JSON: what the actor may read.
 create or replace function app.shown_drinks(r app.drinks) returns text
@@ -160,6 +172,19 @@ language sql stable as $$
     '{"id":', r.id,
     ',"name":', to_json(r.name),
     ',"price":', trim_scale(r.price)::text,
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of drinks as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_drinks(r app.drinks, today app.drinks) returns text
+language sql stable as $$
+  select concat(
+    '{"id":', r.id,
+    ',"name":', coalesce(to_json(r.name)::text, 'null'),
+    ',"price":', coalesce(trim_scale(r.price)::text, 'null'),
     ',"version":', r.version,
     ',"created_at":"', gesta.instant(r.created_at),
     '","updated_at":"', gesta.instant(r.updated_at), '"}'
@@ -245,6 +270,76 @@ begin
         from unnest(asker.places, asker.ids, seen) q (place, id, answer)
         left join lateral (
           select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r)) as answer from app.drinks r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_drinks`, or 'future'.
+create or replace function app.past_drinks(askers text[], wanted bigint[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_drinks(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.drinks r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = gesta.serial_stream('drinks', r.id) and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.drinks, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_drinks`.
+create or replace function app.history_drinks(
+  askers text[], wanted bigint[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', '', '/', gesta.history(gesta.serial_stream('drinks', r.id), q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.drinks r where r.id = q.id
+          offset 0
         ) r on true;
   end loop;
 end
@@ -411,6 +506,98 @@ begin
 end
 $$;
 
+-- What a record of drinks holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_drinks(r app.drinks) returns jsonb
+language sql stable as $$
+  select (app.full_drinks(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_drinks() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_drinks(new) = app.facts_drinks(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(gesta.serial_stream('drinks', new.id));
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_drinks() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(gesta.serial_stream('drinks', old.id));
+    perform gesta.append_by_hand('drinks', 'DrinkRemovedByHand', 'removed_by_hand',
+      gesta.serial_stream('drinks', old.id), stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_drinks(new) = app.facts_drinks(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('drinks', 'DrinkAddedByHand', 'added_by_hand',
+      gesta.serial_stream('drinks', new.id), new.version, new.updated_at, app.facts_drinks(new));
+  else
+    perform gesta.append_by_hand('drinks', 'DrinkChangedByHand', 'changed_by_hand',
+      gesta.serial_stream('drinks', new.id), new.version, new.updated_at, gesta.differences(app.facts_drinks(old), app.facts_drinks(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.drinks
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_drinks();
+create or replace trigger by_hand_recorded after insert or update or delete on app.drinks
+  for each row when (current_user <> 'gesta_owner') execute function app.record_drinks();
+create or replace trigger truncated after truncate on app.drinks execute function gesta.note_truncation();
+
+-- Puts a record of drinks into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_drinks(
+  wanted bigint, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := gesta.serial_stream('drinks', wanted);
+  stamps gesta.stamps;
+  made app.drinks;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.drinks', 'rebuild', stream, known);
+  else
+    perform gesta.append('drinks', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.drinks r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.drinks, state || jsonb_build_object('id', wanted));
+    insert into app.drinks select (made).*
+      on conflict (id) do update set (name, price, version, created_at, updated_at, deleted_at)
+        = (excluded.name, excluded.price, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+drop trigger if exists audited on app.drinks;
+
 -- A record of users as JSON: what the actor may read.
 create or replace function app.shown_users(r app.users) returns text
 language sql stable as $$
@@ -437,6 +624,22 @@ language sql stable as $$
     ',"email":', to_json(r.email),
     ',"avatar":', coalesce(to_json(r.avatar)::text, 'null'),
     ',"role":', to_json(r.role),
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of users as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_users(r app.users, today app.users) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"status":"', r.status, '"',
+    ',"name":', coalesce(to_json(r.name)::text, 'null'),
+    ',"email":', coalesce(to_json(r.email)::text, 'null'),
+    ',"avatar":', coalesce(to_json(r.avatar)::text, 'null'),
+    ',"role":', coalesce(to_json(r.role)::text, 'null'),
     ',"version":', r.version,
     ',"created_at":"', gesta.instant(r.created_at),
     '","updated_at":"', gesta.instant(r.updated_at), '"}'
@@ -542,6 +745,76 @@ begin
           where lower(r.email) = lower(q.value) and r.deleted_at is null
         offset 0
       ) r on true;
+end
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_users`, or 'future'.
+create or replace function app.past_users(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_users(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.users r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.users, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_users`.
+create or replace function app.history_users(
+  askers text[], wanted uuid[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', '', '/', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.users r where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
 end
 $$;
 
@@ -750,6 +1023,112 @@ begin
 end
 $$;
 
+-- What a record of users holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_users(r app.users) returns jsonb
+language sql stable as $$
+  select (app.full_users(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_users() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_users(new) = app.facts_users(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(new.id);
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_users() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(old.id);
+    perform gesta.append_by_hand('users', 'UserRemovedByHand', 'removed_by_hand',
+      old.id, stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_users(new) = app.facts_users(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('users', 'UserAddedByHand', 'added_by_hand',
+      new.id, new.version, new.updated_at, app.facts_users(new));
+  else
+    perform gesta.append_by_hand('users', 'UserChangedByHand', 'changed_by_hand',
+      new.id, new.version, new.updated_at, gesta.differences(app.facts_users(old), app.facts_users(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.users
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_users();
+create or replace trigger by_hand_recorded after insert or update or delete on app.users
+  for each row when (current_user <> 'gesta_owner') execute function app.record_users();
+create or replace trigger truncated after truncate on app.users execute function gesta.note_truncation();
+
+-- Puts a record of users into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_users(
+  wanted uuid, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := wanted;
+  stamps gesta.stamps;
+  made app.users;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.users', 'rebuild', stream, known);
+  else
+    perform gesta.append('users', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.users r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.users, state || jsonb_build_object('id', wanted));
+    insert into app.users select (made).*
+      on conflict (id) do update set (status, name, email, avatar, role, version, created_at, updated_at, deleted_at)
+        = (excluded.status, excluded.name, excluded.email, excluded.avatar, excluded.role, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+create or replace function app.audit_users() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  changed app.users := case tg_op when 'DELETE' then old else new end;
+begin
+  perform gesta.audit_change('app.users', lower(tg_op), changed.id,
+    case tg_op when 'DELETE' then old.version + 1 else new.version end,
+    case when tg_op <> 'INSERT' then app.facts_users(old) end, case when tg_op <> 'DELETE' then app.facts_users(new) end,
+    array['name', 'email', 'avatar']);
+  return null;
+end
+$$;
+drop trigger if exists audited on app.users;
+create constraint trigger audited after insert or update or delete on app.users
+  deferrable initially deferred for each row execute function app.audit_users();
+
 -- A record of restaurants as JSON: what the actor may read.
 create or replace function app.shown_restaurants(r app.restaurants) returns text
 language sql stable as $$
@@ -774,6 +1153,21 @@ language sql stable as $$
     ',"name":', to_json(r.name),
     ',"city":', to_json(r.city),
     ',"staff_ids":', to_json(r.staff_ids),
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of restaurants as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_restaurants(r app.restaurants, today app.restaurants) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"status":"', r.status, '"',
+    ',"name":', coalesce(to_json(r.name)::text, 'null'),
+    ',"city":', coalesce(to_json(r.city)::text, 'null'),
+    case when gesta.is_system() or gesta.roles() && array['admin'] or gesta.actor() = any (today.staff_ids) then concat(',"staff_ids":', coalesce(to_json(r.staff_ids)::text, 'null')) end,
     ',"version":', r.version,
     ',"created_at":"', gesta.instant(r.created_at),
     '","updated_at":"', gesta.instant(r.updated_at), '"}'
@@ -859,6 +1253,82 @@ begin
         from unnest(asker.places, asker.ids, seen) q (place, id, answer)
         left join lateral (
           select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_restaurants(r)) as answer from app.restaurants r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- The fields of a record of restaurants that the actor may not read.
+create or replace function app.masked_restaurants(r app.restaurants) returns text
+language sql stable as $$
+  select concat_ws(',', case when not (gesta.is_system() or gesta.roles() && array['admin'] or gesta.actor() = any (r.staff_ids)) then 'staff_ids' end)
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_restaurants`, or 'future'.
+create or replace function app.past_restaurants(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_restaurants(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.restaurants r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.restaurants, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_restaurants`.
+create or replace function app.history_restaurants(
+  askers text[], wanted uuid[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', app.masked_restaurants(r), '/', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.restaurants r where r.id = q.id
+          offset 0
         ) r on true;
   end loop;
 end
@@ -1037,6 +1507,98 @@ begin
 end
 $$;
 
+-- What a record of restaurants holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_restaurants(r app.restaurants) returns jsonb
+language sql stable as $$
+  select (app.full_restaurants(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_restaurants() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_restaurants(new) = app.facts_restaurants(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(new.id);
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_restaurants() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(old.id);
+    perform gesta.append_by_hand('restaurants', 'RestaurantRemovedByHand', 'removed_by_hand',
+      old.id, stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_restaurants(new) = app.facts_restaurants(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('restaurants', 'RestaurantAddedByHand', 'added_by_hand',
+      new.id, new.version, new.updated_at, app.facts_restaurants(new));
+  else
+    perform gesta.append_by_hand('restaurants', 'RestaurantChangedByHand', 'changed_by_hand',
+      new.id, new.version, new.updated_at, gesta.differences(app.facts_restaurants(old), app.facts_restaurants(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.restaurants
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_restaurants();
+create or replace trigger by_hand_recorded after insert or update or delete on app.restaurants
+  for each row when (current_user <> 'gesta_owner') execute function app.record_restaurants();
+create or replace trigger truncated after truncate on app.restaurants execute function gesta.note_truncation();
+
+-- Puts a record of restaurants into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_restaurants(
+  wanted uuid, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := wanted;
+  stamps gesta.stamps;
+  made app.restaurants;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.restaurants', 'rebuild', stream, known);
+  else
+    perform gesta.append('restaurants', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.restaurants r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.restaurants, state || jsonb_build_object('id', wanted));
+    insert into app.restaurants select (made).*
+      on conflict (id) do update set (status, name, city, staff_ids, version, created_at, updated_at, deleted_at)
+        = (excluded.status, excluded.name, excluded.city, excluded.staff_ids, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+drop trigger if exists audited on app.restaurants;
+
 -- A record of menu_items as JSON: what the actor may read.
 create or replace function app.shown_menu_items(r app.menu_items) returns text
 language sql stable as $$
@@ -1061,6 +1623,21 @@ language sql stable as $$
     ',"name":', to_json(r.name),
     ',"price":', trim_scale(r.price)::text,
     ',"available":', r.available::text,
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of menu_items as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_menu_items(r app.menu_items, today app.menu_items) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"restaurant_id":', coalesce('"' || r.restaurant_id || '"', 'null'),
+    ',"name":', coalesce(to_json(r.name)::text, 'null'),
+    ',"price":', coalesce(trim_scale(r.price)::text, 'null'),
+    ',"available":', coalesce(r.available::text, 'null'),
     ',"version":', r.version,
     ',"created_at":"', gesta.instant(r.created_at),
     '","updated_at":"', gesta.instant(r.updated_at), '"}'
@@ -1146,6 +1723,76 @@ begin
         from unnest(asker.places, asker.ids, seen) q (place, id, answer)
         left join lateral (
           select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_menu_items(r)) as answer from app.menu_items r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_menu_items`, or 'future'.
+create or replace function app.past_menu_items(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_menu_items(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.menu_items r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.menu_items, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_menu_items`.
+create or replace function app.history_menu_items(
+  askers text[], wanted uuid[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', '', '/', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.menu_items r where r.id = q.id
+          offset 0
         ) r on true;
   end loop;
 end
@@ -1312,6 +1959,98 @@ begin
 end
 $$;
 
+-- What a record of menu_items holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_menu_items(r app.menu_items) returns jsonb
+language sql stable as $$
+  select (app.full_menu_items(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_menu_items() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_menu_items(new) = app.facts_menu_items(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(new.id);
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_menu_items() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(old.id);
+    perform gesta.append_by_hand('menu_items', 'MenuItemRemovedByHand', 'removed_by_hand',
+      old.id, stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_menu_items(new) = app.facts_menu_items(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('menu_items', 'MenuItemAddedByHand', 'added_by_hand',
+      new.id, new.version, new.updated_at, app.facts_menu_items(new));
+  else
+    perform gesta.append_by_hand('menu_items', 'MenuItemChangedByHand', 'changed_by_hand',
+      new.id, new.version, new.updated_at, gesta.differences(app.facts_menu_items(old), app.facts_menu_items(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.menu_items
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_menu_items();
+create or replace trigger by_hand_recorded after insert or update or delete on app.menu_items
+  for each row when (current_user <> 'gesta_owner') execute function app.record_menu_items();
+create or replace trigger truncated after truncate on app.menu_items execute function gesta.note_truncation();
+
+-- Puts a record of menu_items into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_menu_items(
+  wanted uuid, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := wanted;
+  stamps gesta.stamps;
+  made app.menu_items;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.menu_items', 'rebuild', stream, known);
+  else
+    perform gesta.append('menu_items', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.menu_items r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.menu_items, state || jsonb_build_object('id', wanted));
+    insert into app.menu_items select (made).*
+      on conflict (id) do update set (restaurant_id, name, price, available, version, created_at, updated_at, deleted_at)
+        = (excluded.restaurant_id, excluded.name, excluded.price, excluded.available, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+drop trigger if exists audited on app.menu_items;
+
 -- A record of promotions as JSON: what the actor may read.
 create or replace function app.shown_promotions(r app.promotions) returns text
 language sql stable as $$
@@ -1338,6 +2077,22 @@ language sql stable as $$
     ',"starts_at":', '"' || gesta.instant(r.starts_at) || '"',
     ',"ends_at":', '"' || gesta.instant(r.ends_at) || '"',
     ',"active":', r.active::text,
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of promotions as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_promotions(r app.promotions, today app.promotions) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"code":', coalesce(to_json(r.code)::text, 'null'),
+    ',"percent":', coalesce(r.percent::text, 'null'),
+    ',"starts_at":', coalesce('"' || gesta.instant(r.starts_at) || '"', 'null'),
+    ',"ends_at":', coalesce('"' || gesta.instant(r.ends_at) || '"', 'null'),
+    ',"active":', coalesce(r.active::text, 'null'),
     ',"version":', r.version,
     ',"created_at":"', gesta.instant(r.created_at),
     '","updated_at":"', gesta.instant(r.updated_at), '"}'
@@ -1443,6 +2198,76 @@ begin
           where r.code = q.value and r.deleted_at is null
         offset 0
       ) r on true;
+end
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_promotions`, or 'future'.
+create or replace function app.past_promotions(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_promotions(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.promotions r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.promotions, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_promotions`.
+create or replace function app.history_promotions(
+  askers text[], wanted uuid[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', '', '/', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.promotions r where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
 end
 $$;
 
@@ -1607,6 +2432,98 @@ begin
 end
 $$;
 
+-- What a record of promotions holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_promotions(r app.promotions) returns jsonb
+language sql stable as $$
+  select (app.full_promotions(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_promotions() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_promotions(new) = app.facts_promotions(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(new.id);
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_promotions() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(old.id);
+    perform gesta.append_by_hand('promotions', 'PromotionRemovedByHand', 'removed_by_hand',
+      old.id, stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_promotions(new) = app.facts_promotions(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('promotions', 'PromotionAddedByHand', 'added_by_hand',
+      new.id, new.version, new.updated_at, app.facts_promotions(new));
+  else
+    perform gesta.append_by_hand('promotions', 'PromotionChangedByHand', 'changed_by_hand',
+      new.id, new.version, new.updated_at, gesta.differences(app.facts_promotions(old), app.facts_promotions(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.promotions
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_promotions();
+create or replace trigger by_hand_recorded after insert or update or delete on app.promotions
+  for each row when (current_user <> 'gesta_owner') execute function app.record_promotions();
+create or replace trigger truncated after truncate on app.promotions execute function gesta.note_truncation();
+
+-- Puts a record of promotions into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_promotions(
+  wanted uuid, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := wanted;
+  stamps gesta.stamps;
+  made app.promotions;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.promotions', 'rebuild', stream, known);
+  else
+    perform gesta.append('promotions', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.promotions r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.promotions, state || jsonb_build_object('id', wanted));
+    insert into app.promotions select (made).*
+      on conflict (id) do update set (code, percent, starts_at, ends_at, active, version, created_at, updated_at, deleted_at)
+        = (excluded.code, excluded.percent, excluded.starts_at, excluded.ends_at, excluded.active, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+drop trigger if exists audited on app.promotions;
+
 -- A record of orders as JSON: what the actor may read.
 create or replace function app.shown_orders(r app.orders) returns text
 language sql stable as $$
@@ -1638,6 +2555,25 @@ language sql stable as $$
     ',"user_id":', '"' || r.user_id || '"',
     ',"total_price":', trim_scale(r.total_price)::text,
     ',"final_price":', trim_scale(r.final_price)::text,
+    ',"reason":', coalesce(to_json(r.reason)::text, 'null'),
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of orders as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_orders(r app.orders, today app.orders) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"status":"', r.status, '"',
+    ',"restaurant_id":', coalesce('"' || r.restaurant_id || '"', 'null'),
+    ',"items":', coalesce(to_json(r.items)::text, 'null'),
+    ',"promotion_code":', coalesce(to_json(r.promotion_code)::text, 'null'),
+    ',"user_id":', coalesce('"' || r.user_id || '"', 'null'),
+    ',"total_price":', coalesce(trim_scale(r.total_price)::text, 'null'),
+    ',"final_price":', coalesce(trim_scale(r.final_price)::text, 'null'),
     ',"reason":', coalesce(to_json(r.reason)::text, 'null'),
     ',"version":', r.version,
     ',"created_at":"', gesta.instant(r.created_at),
@@ -1724,6 +2660,76 @@ begin
         from unnest(asker.places, asker.ids, seen) q (place, id, answer)
         left join lateral (
           select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_orders(r)) as answer from app.orders r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_orders`, or 'future'.
+create or replace function app.past_orders(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_orders(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.orders r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.orders, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_orders`.
+create or replace function app.history_orders(
+  askers text[], wanted uuid[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', '', '/', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.orders r where r.id = q.id
+          offset 0
         ) r on true;
   end loop;
 end
@@ -1907,6 +2913,98 @@ begin
 end
 $$;
 
+-- What a record of orders holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_orders(r app.orders) returns jsonb
+language sql stable as $$
+  select (app.full_orders(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_orders() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_orders(new) = app.facts_orders(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(new.id);
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_orders() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(old.id);
+    perform gesta.append_by_hand('orders', 'OrderRemovedByHand', 'removed_by_hand',
+      old.id, stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_orders(new) = app.facts_orders(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('orders', 'OrderAddedByHand', 'added_by_hand',
+      new.id, new.version, new.updated_at, app.facts_orders(new));
+  else
+    perform gesta.append_by_hand('orders', 'OrderChangedByHand', 'changed_by_hand',
+      new.id, new.version, new.updated_at, gesta.differences(app.facts_orders(old), app.facts_orders(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.orders
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_orders();
+create or replace trigger by_hand_recorded after insert or update or delete on app.orders
+  for each row when (current_user <> 'gesta_owner') execute function app.record_orders();
+create or replace trigger truncated after truncate on app.orders execute function gesta.note_truncation();
+
+-- Puts a record of orders into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_orders(
+  wanted uuid, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := wanted;
+  stamps gesta.stamps;
+  made app.orders;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.orders', 'rebuild', stream, known);
+  else
+    perform gesta.append('orders', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.orders r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.orders, state || jsonb_build_object('id', wanted));
+    insert into app.orders select (made).*
+      on conflict (id) do update set (status, restaurant_id, items, promotion_code, user_id, total_price, final_price, reason, version, created_at, updated_at, deleted_at)
+        = (excluded.status, excluded.restaurant_id, excluded.items, excluded.promotion_code, excluded.user_id, excluded.total_price, excluded.final_price, excluded.reason, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+drop trigger if exists audited on app.orders;
+
 -- Does the effects of commands that were done. One that fails takes its command along.
 create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
 language plpgsql as $$
@@ -1953,6 +3051,8 @@ grant execute on function
   app.read_drinks(text[], bigint[]),
   app.list_drinks(text, bigint, integer, integer),
   app.load_drinks(text[], bigint[]),
+  app.past_drinks(text[], bigint[], timestamp with time zone[], integer[]),
+  app.history_drinks(text[], bigint[], boolean[], integer[], integer[], integer[]),
   app.write_drinks(jsonb)
   to gesta_app;
 
@@ -1963,6 +3063,8 @@ grant execute on function
   app.read_users(text[], uuid[]),
   app.list_users(text, uuid, integer, integer),
   app.load_users(text[], uuid[]),
+  app.past_users(text[], uuid[], timestamp with time zone[], integer[]),
+  app.history_users(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.load_users_by_email(text[]),
   app.write_users(jsonb),
   app.secret_users_password(text, uuid)
@@ -1976,6 +3078,8 @@ grant execute on function
   app.read_restaurants(text[], uuid[]),
   app.list_restaurants(text, uuid, integer, integer),
   app.load_restaurants(text[], uuid[]),
+  app.past_restaurants(text[], uuid[], timestamp with time zone[], integer[]),
+  app.history_restaurants(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_restaurants(jsonb)
   to gesta_app;
 
@@ -1986,6 +3090,8 @@ grant execute on function
   app.read_menu_items(text[], uuid[]),
   app.list_menu_items(text, uuid, integer, integer),
   app.load_menu_items(text[], uuid[]),
+  app.past_menu_items(text[], uuid[], timestamp with time zone[], integer[]),
+  app.history_menu_items(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_menu_items(jsonb)
   to gesta_app;
 
@@ -1996,6 +3102,8 @@ grant execute on function
   app.read_promotions(text[], uuid[]),
   app.list_promotions(text, uuid, integer, integer),
   app.load_promotions(text[], uuid[]),
+  app.past_promotions(text[], uuid[], timestamp with time zone[], integer[]),
+  app.history_promotions(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.load_promotions_by_code(text[]),
   app.write_promotions(jsonb)
   to gesta_app;
@@ -2007,6 +3115,8 @@ grant execute on function
   app.read_orders(text[], uuid[]),
   app.list_orders(text, uuid, integer, integer),
   app.load_orders(text[], uuid[]),
+  app.past_orders(text[], uuid[], timestamp with time zone[], integer[]),
+  app.history_orders(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_orders(jsonb),
   app.may_read_orders(uuid)
   to gesta_app;

@@ -23,6 +23,7 @@ drop policy if exists read on app.drinks;
 drop policy if exists plain_read on app.drinks;
 drop policy if exists creation on app.drinks;
 drop policy if exists change on app.drinks;
+drop policy if exists removal on app.drinks;
 create policy read on app.drinks for select to gesta_app, gesta_owner using (
   true
 );
@@ -33,6 +34,7 @@ create policy change on app.drinks for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'drinks.update' and (true)
   or (select gesta.action()) = 'drinks.delete' and (true)
 );
+create policy removal on app.drinks for delete to gesta_owner using ((select gesta.is_system()));
 
 -- A record of drinks as JSON: what the actor may read.
 create or replace function app.shown_drinks(r app.drinks) returns text
@@ -54,6 +56,19 @@ language sql stable as $$
     '{"id":', r.id,
     ',"name":', to_json(r.name),
     ',"price":', trim_scale(r.price)::text,
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of drinks as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_drinks(r app.drinks, today app.drinks) returns text
+language sql stable as $$
+  select concat(
+    '{"id":', r.id,
+    ',"name":', coalesce(to_json(r.name)::text, 'null'),
+    ',"price":', coalesce(trim_scale(r.price)::text, 'null'),
     ',"version":', r.version,
     ',"created_at":"', gesta.instant(r.created_at),
     '","updated_at":"', gesta.instant(r.updated_at), '"}'
@@ -139,6 +154,76 @@ begin
         from unnest(asker.places, asker.ids, seen) q (place, id, answer)
         left join lateral (
           select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r)) as answer from app.drinks r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_drinks`, or 'future'.
+create or replace function app.past_drinks(askers text[], wanted bigint[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_drinks(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.drinks r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = gesta.serial_stream('drinks', r.id) and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.drinks, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_drinks`.
+create or replace function app.history_drinks(
+  askers text[], wanted bigint[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', '', '/', gesta.history(gesta.serial_stream('drinks', r.id), q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.drinks r where r.id = q.id
+          offset 0
         ) r on true;
   end loop;
 end
@@ -305,6 +390,98 @@ begin
 end
 $$;
 
+-- What a record of drinks holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_drinks(r app.drinks) returns jsonb
+language sql stable as $$
+  select (app.full_drinks(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_drinks() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_drinks(new) = app.facts_drinks(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(gesta.serial_stream('drinks', new.id));
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_drinks() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(gesta.serial_stream('drinks', old.id));
+    perform gesta.append_by_hand('drinks', 'DrinkRemovedByHand', 'removed_by_hand',
+      gesta.serial_stream('drinks', old.id), stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_drinks(new) = app.facts_drinks(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('drinks', 'DrinkAddedByHand', 'added_by_hand',
+      gesta.serial_stream('drinks', new.id), new.version, new.updated_at, app.facts_drinks(new));
+  else
+    perform gesta.append_by_hand('drinks', 'DrinkChangedByHand', 'changed_by_hand',
+      gesta.serial_stream('drinks', new.id), new.version, new.updated_at, gesta.differences(app.facts_drinks(old), app.facts_drinks(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.drinks
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_drinks();
+create or replace trigger by_hand_recorded after insert or update or delete on app.drinks
+  for each row when (current_user <> 'gesta_owner') execute function app.record_drinks();
+create or replace trigger truncated after truncate on app.drinks execute function gesta.note_truncation();
+
+-- Puts a record of drinks into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_drinks(
+  wanted bigint, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := gesta.serial_stream('drinks', wanted);
+  stamps gesta.stamps;
+  made app.drinks;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.drinks', 'rebuild', stream, known);
+  else
+    perform gesta.append('drinks', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.drinks r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.drinks, state || jsonb_build_object('id', wanted));
+    insert into app.drinks select (made).*
+      on conflict (id) do update set (name, price, version, created_at, updated_at, deleted_at)
+        = (excluded.name, excluded.price, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+drop trigger if exists audited on app.drinks;
+
 -- Does the effects of commands that were done. One that fails takes its command along.
 create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
 language plpgsql as $$
@@ -344,5 +521,7 @@ grant execute on function
   app.read_drinks(text[], bigint[]),
   app.list_drinks(text, bigint, integer, integer),
   app.load_drinks(text[], bigint[]),
+  app.past_drinks(text[], bigint[], timestamp with time zone[], integer[]),
+  app.history_drinks(text[], bigint[], boolean[], integer[], integer[], integer[]),
   app.write_drinks(jsonb)
   to gesta_app;

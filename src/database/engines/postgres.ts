@@ -24,7 +24,7 @@ const sessionOptions =
   "-c idle_in_transaction_session_timeout=10000 -c jit=off -c plan_cache_mode=force_generic_plan " +
   "-c enable_seqscan=off -c client_min_messages=warning";
 /** Row-level security binds an owner that is no superuser, too: it reads as Gesta itself. */
-const ownerOptions = "-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning -c gesta.actor=system";
+const ownerOptions = "-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning -c jit=off -c gesta.actor=system";
 
 /** The engine for a PostgreSQL server, version 15 or newer. */
 export function postgresEngine(options: PostgresOptions): Engine {

@@ -1,4 +1,6 @@
 import { accountFunctions, accountsLedgerSql } from "./accounts-ledger.ts";
+import { auditLedgerSql } from "./audit-ledger.ts";
+import { pastLedgerSql } from "./past-ledger.ts";
 import { workflowLedgerSql } from "./workflow-ledger.ts";
 
 /** What the application's role may call of it. */
@@ -162,12 +164,15 @@ begin
       from (
         select f.stream_id, f.version, f.at, f.data, f.data->>'reason' as reason, f.id, c.type, c.action,
                c.request as request_id, coalesce(c.correlation, f.id) as correlation_id, c.causation as causation_id,
-               case when c.author in ('visitor', 'system') then c.author else 'user' end as actor_type,
-               case when c.author not in ('visitor', 'system') then c.author end as actor_id
+               case when c.operator is not null then 'operator'
+                    when c.author in ('visitor', 'system') then c.author else 'user' end as actor_type,
+               case when c.operator is not null then c.operator
+                    when c.author not in ('visitor', 'system') then c.author end as actor_id
           from (select f.*, coalesce((f.command->>'event')::uuid, gen_random_uuid()) as id from unnest(facts) f offset 0) f,
                lateral (
                  select f.command->>'type' as type, f.command->>'action' as action, f.command->>'request' as request,
                         (f.command->>'correlation')::uuid as correlation, (f.command->>'causation')::uuid as causation,
+                        f.command->>'operator' as operator,
                         coalesce(f.command->>'author', f.command->>'actor', 'visitor') as author
                  offset 0
                ) c
@@ -262,6 +267,8 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp as 
 $$;
 
 ${workflowLedgerSql}
+${pastLedgerSql}
+${auditLedgerSql}
 
 ${accountsLedgerSql}
 

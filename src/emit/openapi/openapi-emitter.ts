@@ -5,6 +5,7 @@ import { idSchema } from "../json-schema/field-schema.ts";
 import { recordSchema } from "../json-schema/record-schema.ts";
 import { accountPaths, accountSchemas } from "./account-operations.ts";
 import { readable } from "./audience.ts";
+import { historyExample, historyOperation, historySchema } from "./history-operation.ts";
 import {
   actionOperation,
   listOperation,
@@ -41,6 +42,7 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
         ...Object.fromEntries(
           entities.map((entity) => [entity.title, recordSchema(entity, (field) => readable(field, audience))]),
         ),
+        ...(audience === null ? {} : { RecordHistory: historySchema }),
         [possibleActionsName]: possibleActionsSchema,
         ...accountSchemas(plan, audience),
       },
@@ -49,6 +51,7 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
       examples: {
         ...Object.fromEntries(codes.map((code) => [code, problemExample(code)])),
         ...recordExamples(entities, audience),
+        ...(audience === null ? {} : { RecordHistory: historyExample }),
       },
       ...(plan.actors === null ? {} : { securitySchemes: { token: bearer } }),
     },
@@ -104,6 +107,7 @@ function pathsOf(plan: Plan, entity: EntityPlan, audience: Audience): readonly P
     }
     add(`${collection}/{id}`, readOperation(entity, audience));
     add(`${collection}/{id}/actions`, possibleActionsOperation(entity, audience));
+    if (audience !== null) add(`${collection}/{id}/history`, historyOperation(entity));
   }
   for (const action of entity.actions.filter((candidate) => isOpen(candidate, audience))) {
     const path = `${collection}${action.path}`;

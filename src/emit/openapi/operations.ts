@@ -32,9 +32,9 @@ const header = (name: string, description: string, required = false) => ({
   schema: { type: "string" },
 });
 
-const notChanged = { description: "Not changed since the ETag in If-None-Match", headers: headers("ETag") };
-const ifNoneMatch = header("If-None-Match", "The ETag of an earlier reply");
-const words = (snake: string): string => snake.replaceAll("_", " ");
+export const notChanged = { description: "Not changed since the ETag in If-None-Match", headers: headers("ETag") };
+export const ifNoneMatch = header("If-None-Match", "The ETag of an earlier reply");
+export const words = (snake: string): string => snake.replaceAll("_", " ");
 
 /** The fields of a record that an audience may see. */
 export const shownTo = (entity: EntityPlan, audience: Audience): readonly FieldPlan[] =>
@@ -102,7 +102,11 @@ export function readOperation(entity: EntityPlan, audience: Audience): Operation
       operationId: `read_${entity.singular}`,
       summary: `Reads one of the ${words(entity.name)}`,
       tags: [entity.name],
-      parameters: [ifNoneMatch],
+      parameters: [
+        query("as_of", { type: "string", format: "date-time" }, "The record as it was then; not in the future"),
+        query("as_of_version", { type: "integer", minimum: 1 }, "The same by version; not together with `as_of`"),
+        ifNoneMatch,
+      ],
       responses: {
         200: recordReply("The record", entity, audience, headers("ETag")),
         304: notChanged,

@@ -31,6 +31,9 @@ export const readRefusals = (entity: EntityPlan, audience: Audience): readonly P
   ...ofRecord(entity),
 ];
 
+/** A deleted record keeps its history for those who could read it. */
+export const historyRefusals: readonly ProblemCode[] = [...ofAll, "not_found"];
+
 type Method = ActionPlan["method"] | "PUT";
 
 /** Where `Idempotency-Key` counts; a repeated PUT or DELETE comes to the same anyway. */

@@ -1,4 +1,4 @@
-import type { EntityPlan, FieldKind, FieldPlan, Plan } from "../../plan/plan.ts";
+import type { EntityPlan, FieldKind, FieldPlan, Plan, Policy } from "../../plan/plan.ts";
 import { policyCondition } from "../row-security/policy-condition.ts";
 import { ident } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
@@ -27,27 +27,34 @@ const conversions: Record<Exclude<FieldKind, "reference">, ToJson> = {
   object: asText,
 };
 
-function value(field: FieldPlan, row: string): string {
+function value(field: FieldPlan, row: string, optional = field.optional): string {
   const column = `${row}.${ident(field.name)}`;
   const conversion =
     field.kind === "reference" ? (field.targetId === "serial" ? asText : plain) : conversions[field.kind];
   const json = conversion(column);
-  return field.optional ? `coalesce(${json.startsWith("to_json") ? `${json}::text` : json}, 'null')` : json;
+  return optional ? `coalesce(${json.startsWith("to_json") ? `${json}::text` : json}, 'null')` : json;
 }
 
 /**
  * A record as JSON text, built where it lies: the reply's bytes, never parsed on their way to the caller.
- * `shown` holds what the actor may read, `full` all that services need; passwords are in neither.
+ * `shown` holds what the actor may read, `full` all that services need, `shown_past` an earlier state with what the actor
+ * may read of the record today; passwords are in none.
  */
 export function emitRecordJson(plan: Plan, entity: EntityPlan): string {
-  return [body(plan, entity, "shown", "what the actor may read"), body(plan, entity, "full", "all but passwords")].join(
-    "\n\n",
-  );
+  return [
+    body(plan, entity, "shown", "what the actor may read"),
+    body(plan, entity, "full", "all but passwords"),
+    body(plan, entity, "shown_past", "as it was, with what the actor may read of it today"),
+  ].join("\n\n");
 }
 
-function body(plan: Plan, entity: EntityPlan, name: "shown" | "full", says: string): string {
+type Body = "shown" | "full" | "shown_past";
+
+function body(plan: Plan, entity: EntityPlan, name: Body, says: string): string {
   const id = entity.id === "serial" ? `'{"id":', r.id` : `'{"id":"', r.id, '"'`;
-  const members = columnsOf(entity).map((field) => member(plan, entity, field, name === "shown"));
+  const members = columnsOf(entity).map((field) => member(plan, entity, field, name));
+  const table = `app.${ident(entity.name)}`;
+  const parameters = name === "shown_past" ? `r ${table}, today ${table}` : `r ${table}`;
   const lines = [
     id,
     ...(entity.lifecycle === null ? [] : [`',"status":"', r.status, '"'`]),
@@ -57,7 +64,7 @@ function body(plan: Plan, entity: EntityPlan, name: "shown" | "full", says: stri
     `'","updated_at":"', gesta.instant(r.updated_at), '"}'`,
   ];
   return `-- A record of ${entity.name} as JSON: ${says}.
-create or replace function app.${name}_${entity.name}(r app.${ident(entity.name)}) returns text
+create or replace function app.${name}_${entity.name}(${parameters}) returns text
 language sql stable as $$
   select concat(
     ${lines.join(",\n    ")}
@@ -65,10 +72,16 @@ language sql stable as $$
 $$;`;
 }
 
-function member(plan: Plan, entity: EntityPlan, field: FieldPlan, masked: boolean): string {
-  const json = value(field, "r");
-  if (!masked || field.readBy === null) return `',"${field.name}":', ${json}`;
-  // No sub-select around the calls: with one, PostgreSQL would not inline this function into the query.
-  const condition = policyCondition(plan, entity, field.readBy, "r").replaceAll(/\(select (gesta\.\w+\(\))\)/g, "$1");
-  return `case when gesta.is_system() or ${condition} then concat(',"${field.name}":', ${json}) end`;
+function member(plan: Plan, entity: EntityPlan, field: FieldPlan, name: Body): string {
+  // An early event may not know a field that came later.
+  const json = value(field, "r", field.optional || name === "shown_past");
+  if (name === "full" || field.readBy === null) return `',"${field.name}":', ${json}`;
+  const condition = mayReadField(plan, entity, field.readBy, name === "shown" ? "r" : "today");
+  return `case when ${condition} then concat(',"${field.name}":', ${json}) end`;
 }
+
+/** No sub-select around the calls: with one, PostgreSQL would not inline the function into the query. */
+export const mayReadField = (plan: Plan, entity: EntityPlan, readBy: Policy, row: string): string => {
+  const condition = policyCondition(plan, entity, readBy, row).replaceAll(/\(select (gesta\.\w+\(\))\)/g, "$1");
+  return `gesta.is_system() or ${condition}`;
+};

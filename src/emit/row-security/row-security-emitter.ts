@@ -21,18 +21,20 @@ export const policiesOf = (plan: Plan, entity: EntityPlan): readonly PlannedPoli
     open: policyCondition(plan, entity, entity.read, ident(entity.name)) === "true",
   },
   ...(looksBehindMask(plan, entity) ? [{ name: "plain_read", roles: ["gesta_app"], open: false }] : []),
-  ...(entity.actions.some(isCreation) ? [{ name: "creation", roles: ["gesta_owner"], open: false }] : []),
-  ...(entity.actions.every(isCreation) ? [] : [{ name: "change", roles: ["gesta_owner"], open: false }]),
+  ...["creation", "change", "removal"].map((name) => ({ name, roles: ["gesta_owner"], open: false })),
 ];
 
 /**
  * Row-level security of an entity's table, forced on its owner too: who reads a row, and who may insert or update
- * one in the course of which action. Deletion is an update: rows are marked, never removed.
+ * one in the course of which action. Deletion is an update: rows are marked; only Gesta itself removes one, in a rebuild.
  */
 export function emitRowSecurity(plan: Plan, entity: EntityPlan): string {
   const table = `app.${ident(entity.name)}`;
   const condition = (policy: Policy) => policyCondition(plan, entity, policy, ident(entity.name));
-  const orSystem = (text: string) => (text === "true" ? text : `(select gesta.is_system()) or ${text}`);
+  const orSystem = (text: string) => {
+    if (text === "true") return text;
+    return text === "" ? "(select gesta.is_system())" : `(select gesta.is_system()) or ${text}`;
+  };
   const during = (actions: readonly ActionPlan[], extra: (action: ActionPlan) => string) =>
     actions
       .map(
@@ -48,22 +50,17 @@ export function emitRowSecurity(plan: Plan, entity: EntityPlan): string {
     ...(behindMask
       ? [`create policy plain_read on ${table} for select to gesta_app using (${mayRead(entity)}(id));`]
       : []),
-    ...(creating.length === 0
-      ? []
-      : [
-          `create policy creation on ${table} for insert to gesta_owner with check (\n  ${orSystem(during(creating, (action) => ownership(entity, action)))}\n);`,
-        ]),
-    ...(changing.length === 0
-      ? []
-      : [
-          `create policy change on ${table} for update to gesta_owner using (\n  ${orSystem(during(changing, () => ""))}\n);`,
-        ]),
+    `create policy creation on ${table} for insert to gesta_owner with check (\n  ${orSystem(during(creating, (action) => ownership(entity, action)))}\n);`,
+    `create policy change on ${table} for update to gesta_owner using (\n  ${orSystem(during(changing, () => ""))}\n);`,
+    `create policy removal on ${table} for delete to gesta_owner using (${orSystem("")});`,
   ];
   return [
     ...(behindMask ? [emitMayRead(entity)] : []),
     `alter table ${table} enable row level security;`,
     `alter table ${table} force row level security;`,
-    ...["read", "plain_read", "creation", "change"].map((name) => `drop policy if exists ${name} on ${table};`),
+    ...["read", "plain_read", "creation", "change", "removal"].map(
+      (name) => `drop policy if exists ${name} on ${table};`,
+    ),
     ...policies,
   ].join("\n");
 }

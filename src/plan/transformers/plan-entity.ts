@@ -21,6 +21,7 @@ export function planEntity(entity: EntityDeclaration, idOf: (entity: string) => 
     lifecycle,
     read: entity.read,
     demandsVersion: entity.demandsVersion,
+    audited: entity.audited,
     actions: Object.entries(entity.actions).map(([name, action]) =>
       planAction(name, action, { entity, title, fields, idOf }),
     ),

@@ -3,9 +3,11 @@ import type { ActionPlan, Plan } from "../../plan/plan.ts";
 import type { ApiKeysService } from "../../services/api-keys-service.ts";
 import type { AuthenticationService } from "../../services/authentication-service.ts";
 import type { CommandsService } from "../../services/commands-service.ts";
+import type { HistoryService } from "../../services/history-service.ts";
 import type { PossibleActionsService } from "../../services/possible-actions-service.ts";
 import type { QueriesService } from "../../services/queries-service.ts";
 import type { SessionsService } from "../../services/sessions-service.ts";
+import type { HistoryCursors } from "./history-query.ts";
 import type { Cursors } from "./page-query.ts";
 
 /** What HTTP needs of the rest of the application. */
@@ -16,10 +18,12 @@ export interface HttpParts {
   readonly apiKeys: ApiKeysService;
   readonly commands: CommandsService;
   readonly queries: QueriesService;
+  readonly history: HistoryService;
   readonly possibleActions: PossibleActionsService;
   /** The JSON Schema of what an action takes, where it can lead to these states. */
   readonly schemaOf: (action: ActionPlan, targets: readonly string[]) => object;
   readonly cursors: Cursors;
+  readonly historyCursors: HistoryCursors;
   /** The OpenAPI document for a role, null for visitors. */
   readonly documentFor: (role: string | null) => object;
   /** Resolves while the database answers. */

@@ -8,6 +8,7 @@ import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts
 import { coerceForm } from "./form-body.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { idempotencyOf, readKey } from "./idempotency-key.ts";
+import { momentParameters, readMoment } from "./moment-query.ts";
 import { readPageQuery } from "./page-query.ts";
 import { readQuery } from "./query-string.ts";
 import { type RequestBody, readBody } from "./request-body.ts";
@@ -41,9 +42,12 @@ export function idOf(entity: EntityPlan, request: FastifyRequest, parts: HttpPar
 
 function readRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    readQuery(request.url, []);
+    const point = readMoment(readQuery(request.url, momentParameters));
     const { who } = await callerOf(parts, request, readScope(entity.name));
-    const shown = await parts.queries.read(entity.name, who, idOf(entity, request, parts, who));
+    const id = idOf(entity, request, parts, who);
+    const shown = await (point === null
+      ? parts.queries.read(entity.name, who, id)
+      : parts.history.readAt(entity.name, who, id, point));
     const tag = tagOf(shown.version);
     reply.header("etag", tag);
     if (matchesNone(request.headers["if-none-match"], tag)) return reply.code(304).send();

@@ -7,6 +7,7 @@ import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { addApiKeyRoutes } from "./api-key-routes.ts";
 import { addDocumentRoutes } from "./document-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
+import { addHistoryRoute } from "./history-routes.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { addPossibleActionsRoute } from "./possible-actions-route.ts";
 import { languageOf, problemBody } from "./problem-reply.ts";
@@ -53,6 +54,7 @@ export function httpServer(parts: HttpParts): FastifyInstance {
   const table = new RouteTable();
   for (const entity of parts.plan.entities) {
     addRecordRoutes(server, parts, entity, table);
+    addHistoryRoute(server, parts, entity, table);
     addPossibleActionsRoute(server, parts, entity, table);
   }
   addSessionRoutes(server, parts, table);

@@ -94,7 +94,7 @@ const parts = {
   // Bits of tgtype: 8 DELETE, 16 UPDATE, 32 TRUNCATE.
   changeableEvents: `select jsonb_agg(t.name order by t.name)
     from relation t
-    where t.id = to_regclass('gesta.events')
+    where t.id in (to_regclass('gesta.events'), to_regclass('gesta.audit'))
       and coalesce((
         select bit_or(g.tgtype::int) from pg_trigger g join routine f on f.id = g.tgfoid
           where g.tgrelid = t.id and g.tgenabled in ('O', 'A') and f.name = 'gesta.refuse_rewriting()'), 0)

@@ -1,0 +1,117 @@
+import { Batch } from "../database/batch.ts";
+import type { Engine } from "../database/engine.ts";
+import type { StoredEvent } from "../domain/history.ts";
+import type { JsonObject } from "../kernel/json.ts";
+import type { EntityPlan, Plan } from "../plan/plan.ts";
+import { inPlace, parseShown, type Shown, split, unexpected, type Who } from "./records-repository.ts";
+import { type EventRow, storedEvent } from "./stored-event.ts";
+
+/** A point in the life of a record: a moment (UTC, RFC 3339) or a version. */
+export type PointInTime =
+  | { readonly moment: string; readonly version: null }
+  | { readonly moment: null; readonly version: number };
+
+/** Which part of a stream is wanted. */
+export interface HistoryPage {
+  readonly newestFirst: boolean;
+  /** The version to go on from, or null. */
+  readonly beyond: number | null;
+  readonly skip: number;
+  readonly limit: number;
+}
+
+export type Past = Shown | { readonly outcome: "future" };
+
+export type HistorySlice =
+  | {
+      readonly outcome: "found";
+      /** The fields that the asker may not read. */
+      readonly masked: readonly string[];
+      /** The values before the first event of the slice. */
+      readonly before: JsonObject;
+      /** Oldest first, one more than the page's limit where there are more. */
+      readonly events: readonly StoredEvent[];
+    }
+  | { readonly outcome: "not_found" | "unauthenticated" };
+
+/** What records were, and what happened to them: with the rights that the asker has today. */
+export interface PastRepository {
+  at(entity: string, who: Who, id: string, point: PointInTime): Promise<Past>;
+  history(entity: string, who: Who, id: string, page: HistoryPage): Promise<HistorySlice>;
+}
+
+const limits = { size: 32, lanes: 2, waiting: 1000 };
+
+interface OnePast {
+  readonly who: Who;
+  readonly id: string;
+  readonly point: PointInTime;
+}
+
+interface OneHistory {
+  readonly who: Who;
+  readonly id: string;
+  readonly page: HistoryPage;
+}
+
+export function pastRepository(engine: Engine, plan: Plan): PastRepository {
+  const entities = new Map(plan.entities.map((entity) => [entity.name, ofEntity(engine, entity)]));
+  const of = (name: string) => {
+    const entity = entities.get(name);
+    if (entity === undefined) throw new Error(`no entity '${name}' in the plan`);
+    return entity;
+  };
+  return {
+    at: (entity, who, id, point) => of(entity).at.ask({ who, id, point }),
+    history: (entity, who, id, page) => of(entity).history.ask({ who, id, page }),
+  };
+}
+
+function ofEntity(engine: Engine, { name, id }: EntityPlan) {
+  const idType = id === "serial" ? "bigint" : "uuid";
+  const pastText = `select place, answer from app.past_${name}($1::text[], $2::${idType}[], $3::timestamptz[], $4::integer[])`;
+  const historyText =
+    `select place, answer from app.history_${name}` +
+    `($1::text[], $2::${idType}[], $3::boolean[], $4::integer[], $5::integer[], $6::integer[])`;
+  return {
+    at: new Batch<OnePast, Past>(async (questions) => {
+      const rows = await engine.run({ name: `past_${name}`, text: pastText, writes: false }, [
+        questions.map(({ who }) => who),
+        questions.map((question) => question.id),
+        questions.map(({ point }) => point.moment),
+        questions.map(({ point }) => point.version),
+      ]);
+      return inPlace(rows, (text) => (text === "future" ? { outcome: text } : parseShown(text)));
+    }, limits),
+    history: new Batch<OneHistory, HistorySlice>(async (questions) => {
+      const rows = await engine.run({ name: `history_${name}`, text: historyText, writes: false }, [
+        questions.map(({ who }) => who),
+        questions.map((question) => question.id),
+        questions.map(({ page }) => page.newestFirst),
+        questions.map(({ page }) => page.beyond),
+        questions.map(({ page }) => page.skip),
+        questions.map(({ page }) => page.limit + 1),
+      ]);
+      return inPlace(rows, parseHistory);
+    }, limits),
+  };
+}
+
+function parseHistory(text: string): HistorySlice {
+  const { word, rest } = split(text);
+  if (word === "not_found" || word === "unauthenticated") return { outcome: word };
+  const slash = rest.indexOf("/");
+  if (word !== "found" || slash < 0) throw unexpected(text);
+  const masked = rest.slice(0, slash);
+  // `gesta.history` built this JSON; its shape is this one.
+  const { before, events } = JSON.parse(rest.slice(slash + 1)) as {
+    readonly before: JsonObject | null;
+    readonly events: readonly EventRow[] | null;
+  };
+  return {
+    outcome: word,
+    masked: masked === "" ? [] : masked.split(","),
+    before: before ?? {},
+    events: (events ?? []).map(storedEvent),
+  };
+}
