@@ -1,7 +1,10 @@
 export {
   type Action,
   type Actor,
+  act,
   crud,
+  type Effect,
+  make,
   type RecordOf,
   type Refuse,
   type Refused,

@@ -5,10 +5,12 @@ import { orders } from "./orders.ts";
 import { promotions } from "./promotions.ts";
 import { restaurants } from "./restaurants.ts";
 import { seed } from "./seed.ts";
+import { transfers } from "./transfers.ts";
 import { users } from "./users.ts";
+import { wallets } from "./wallets.ts";
 
 export default application("delivery", {
-  entities: [drinks, users, restaurants, menuItems, promotions, orders],
+  entities: [drinks, users, restaurants, menuItems, promotions, orders, wallets, transfers],
   actors: { entity: "users", role: "role", active: ["active"], login: { email: "email", password: "password" } },
   seed,
 });

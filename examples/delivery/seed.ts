@@ -1,4 +1,5 @@
 import { type SeedStep, seedId } from "gesta";
+import { walletOf } from "./wallets.ts";
 
 const roles = {
   customer1: "customer",
@@ -102,6 +103,30 @@ const orders: readonly SeedStep[] = Array.from({ length: 40 }, (_, index) => {
   ];
 }).flat();
 
+const customers = Object.keys(roles).filter((name) => name.startsWith("customer"));
+
+/** Each customer's wallet came with the registration; 10.00 goes once around, so all hold what they held before. */
+const wallets: readonly SeedStep[] = [
+  ...customers.map((name) => ({
+    entity: "wallets",
+    action: "top_up",
+    id: walletOf(user(name)),
+    as: user("admin"),
+    input: { amount: 100 },
+  })),
+  ...customers.map((name, index) => ({
+    entity: "transfers",
+    action: "create",
+    id: seedId("transfers", String(index)),
+    as: user(name),
+    input: {
+      from_wallet_id: walletOf(user(name)),
+      to_wallet_id: walletOf(user(customers[(index + 1) % customers.length] ?? name)),
+      amount: 10,
+    },
+  })),
+];
+
 /** What a new database starts with: some of everything, orders in every state. */
 export const seed: readonly SeedStep[] = [
   ...users,
@@ -110,4 +135,5 @@ export const seed: readonly SeedStep[] = [
   promotion("TEN", "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
   promotion("OLD", "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"),
   ...orders,
+  ...wallets,
 ];

@@ -1,4 +1,5 @@
-import { actorHas, actorIs, anyOf, anyone, email, entity, oneOf, password, text, url, workflow } from "gesta";
+import { actorHas, actorIs, anyOf, anyone, email, entity, make, oneOf, password, text, url, workflow } from "gesta";
+import { walletOf, wallets } from "./wallets.ts";
 
 const self = actorIs("id");
 
@@ -26,7 +27,11 @@ export const users = entity(
     lint: { accept: { existence_oracle: "whoever registers must be told that the address is taken" } },
   },
   ({ creates, changes, moves }) => ({
-    register: creates("UserRegistered", { by: anyone }),
+    register: creates("UserRegistered", {
+      by: anyone,
+      effects: ({ record: { id, role } }) =>
+        role === "customer" ? [make(wallets, "create", { user_id: id }, walletOf(id))] : [],
+    }),
     name: changes("UserUpdated", { by: self, fields: ["name"] }),
     email: changes("EmailChanged", { by: self, fields: ["email"] }),
     avatar: changes("AvatarChanged", { by: self, fields: ["avatar"] }),

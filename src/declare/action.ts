@@ -34,14 +34,17 @@ export type Conflict = (code: ConflictCode) => Refused;
 export interface Effect {
   readonly entity: string;
   readonly action: string;
-  /** The record to act on; null makes one. */
+  /** Whether it makes a record, or acts on one. */
+  readonly makes: boolean;
+  /** The record to act on, or the id of the new one; null lets Gesta find one. */
   readonly id: string | null;
   readonly input: { readonly [name: string]: unknown };
 }
 
 /**
  * Another record's action as an effect of this one. It is decided like any other, by Gesta itself and in the name of
- * the caller, and written in the same transaction; when it declines, nothing happens.
+ * the caller, and written in the same transaction; when it declines, nothing happens. Not to be confused with the verb
+ * `acts`, which declares an action.
  * @example act(wallets, input.from_wallet_id, "withdraw", { amount: input.amount })
  */
 export const act = (
@@ -49,15 +52,18 @@ export const act = (
   id: string,
   action: string,
   input: Effect["input"] = {},
-): Effect => ({ entity: entity.name, action, id, input });
+): Effect => ({ entity: entity.name, action, makes: false, id, input });
 
-/** A new record as an effect. @example make(wallets, "open", { user_id: id }) */
-export const make = (entity: { readonly name: string }, action: string, input: Effect["input"] = {}): Effect => ({
-  entity: entity.name,
-  action,
-  id: null,
-  input,
-});
+/**
+ * A new record as an effect. An `id` of its own, made of what is known, lets others name it before it is there.
+ * @example make(wallets, "open", { user_id: record.id })
+ */
+export const make = (
+  entity: { readonly name: string },
+  action: string,
+  input: Effect["input"] = {},
+  id: string | null = null,
+): Effect => ({ entity: entity.name, action, makes: true, id, input });
 
 /** A record as stored now. */
 export type RecordOf<F extends Fields, State extends string> = ValuesOf<F> & {
@@ -123,26 +129,34 @@ export interface CreateOptions<F extends Fields, I, N> {
   readonly decide?: (asked: Asked<InputValues<F, I>> & Deciding<N>) => DecisionOf<F> | Refused;
   /** What happens to other records with it, in the same transaction. Pure. Needs an entity with UUIDs. */
   readonly effects?: (decided: Decided<F, InputValues<F, I>, N>) => readonly Effect[];
+  /** What `conflict` may say here or in an effect, for the documents. */
+  readonly conflicts?: readonly ConflictCode[];
   /** Refuses a request without an `Idempotency-Key`. */
   readonly demandsKey?: boolean;
 }
 
-export interface MoveOptions<F extends Fields, S extends string, I, N, K extends keyof ValuesOf<F>> {
+export interface ActOptions<F extends Fields, S extends string, I, N, K extends keyof ValuesOf<F>> {
   readonly by: Policy<PathOf<F>>;
-  /** The fields that change with the move. */
+  /** The fields that change with it. */
   readonly sets?: readonly (K & string)[];
   readonly input?: I;
   readonly needs?: (asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>>) => N;
-  /** The state to end in, where the workflow leaves a choice. */
-  readonly to?: (asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>> & Deciding<N>) => S;
   /** Their values. Pure. */
   readonly decide?: (
     asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>> & Deciding<N>,
   ) => Pick<ValuesOf<F>, K> | Refused;
   /** What happens to other records with it, in the same transaction. Pure. */
   readonly effects?: (decided: Decided<F, InputValues<F, I & {}>, N>) => readonly Effect[];
+  /** What `conflict` may say here or in an effect, for the documents. */
+  readonly conflicts?: readonly ConflictCode[];
   /** Refuses a request without an `Idempotency-Key`. */
   readonly demandsKey?: boolean;
+}
+
+export interface MoveOptions<F extends Fields, S extends string, I, N, K extends keyof ValuesOf<F>>
+  extends ActOptions<F, S, I, N, K> {
+  /** The state to end in, where the workflow leaves a choice. */
+  readonly to?: (asked: AskedOf<RecordOf<F, S>, InputValues<F, I & {}>> & Deciding<N>) => S;
 }
 
 export interface ChangeOptions<F extends Fields> {
@@ -153,7 +167,7 @@ export interface ChangeOptions<F extends Fields> {
   readonly verify?: { readonly [input: string]: keyof F & string };
 }
 
-export type ActionKind = "create" | "update" | "change" | "move" | "delete";
+export type ActionKind = "create" | "update" | "change" | "move" | "act" | "delete";
 
 /** A named action, as data; the only way to change a record. */
 export interface Action {
@@ -169,6 +183,7 @@ export interface Action {
   readonly to: ((asked: never) => string) | null;
   readonly decide: ((asked: never) => object) | null;
   readonly effects: ((decided: never) => readonly Effect[]) | null;
+  readonly conflicts: readonly ConflictCode[];
   readonly demandsKey: boolean;
 }
 
@@ -180,6 +195,7 @@ const blank = {
   to: null,
   decide: null,
   effects: null,
+  conflicts: [],
   demandsKey: false,
 } as const;
 
@@ -200,15 +216,49 @@ export interface Verbs<F extends Fields, S extends string> {
     N extends Needs = Record<never, never>,
     K extends keyof ValuesOf<F> = never,
   >(event: string, options: MoveOptions<F, S, I, N, K>): Action;
+  /**
+   * POST /{entities}/{id}/{action}: something done to a record that leaves its state alone. It is a fact like a move:
+   * each time it is done there is an event and a new version, also when every value stays what it was. (`act` is
+   * another word: the effect that does a declared action to another record.)
+   * @example
+   * top_up: acts("WalletUpdated", {
+   *   by: actorHas("admin"),
+   *   input: { amount: money({ above: 0 }) },
+   *   sets: ["balance"],
+   *   decide: ({ state, input }) => ({ balance: sum(state.balance, input.amount) }),
+   * })
+   */
+  acts<
+    const I extends InputShape<F> = Record<never, never>,
+    N extends Needs = Record<never, never>,
+    K extends keyof ValuesOf<F> = never,
+  >(event: string, options: ActOptions<F, S, I, N, K>): Action;
   /** POST /{entities}/{id}/{action} `{"status": …}`: a transition whose target the caller names; one event per target. */
   movesTo(events: { readonly [K in S]?: string }, options: { readonly by: Policy<PathOf<F>> }): Action;
   /** DELETE /{entities}/{id}. */
   deletes(event: string, options: { readonly by: Policy<PathOf<F>> }): Action;
 }
 
+/** What moves and acts have in common. */
+const done = <I extends InputShape<Fields>, N extends Needs, K extends keyof ValuesOf<Fields>>(
+  event: string,
+  { by, sets, input, needs, decide, effects, conflicts, demandsKey }: ActOptions<Fields, string, I, N, K>,
+) => ({
+  ...blank,
+  event,
+  by,
+  input: input ?? {},
+  fields: sets ?? [],
+  needs: needs ?? null,
+  decide: decide ?? null,
+  effects: effects ?? null,
+  conflicts: conflicts ?? [],
+  demandsKey: demandsKey ?? false,
+});
+
 /** The verbs, for any entity: the types above bind them to one. */
 export const verbs: Verbs<Fields, string> = {
-  creates: (event, { by, input, needs, decide, effects, demandsKey }) => ({
+  creates: (event, { by, input, needs, decide, effects, conflicts, demandsKey }) => ({
     ...blank,
     kind: "create",
     event,
@@ -217,23 +267,13 @@ export const verbs: Verbs<Fields, string> = {
     needs: needs ?? null,
     decide: decide ?? null,
     effects: effects ?? null,
+    conflicts: conflicts ?? [],
     demandsKey: demandsKey ?? false,
   }),
   updates: (event, { by }) => ({ ...blank, kind: "update", event, by }),
   changes: (event, { by, fields, verify }) => ({ ...blank, kind: "change", event, by, fields, verify: verify ?? {} }),
-  moves: (event, { by, sets, input, needs, to, decide, effects, demandsKey }) => ({
-    ...blank,
-    kind: "move",
-    event,
-    by,
-    input: input ?? {},
-    fields: sets ?? [],
-    needs: needs ?? null,
-    to: to ?? null,
-    decide: decide ?? null,
-    effects: effects ?? null,
-    demandsKey: demandsKey ?? false,
-  }),
+  moves: (event, options) => ({ ...done(event, options), kind: "move", to: options.to ?? null }),
+  acts: (event, options) => ({ ...done(event, options), kind: "act" }),
   movesTo: (events, { by }) => ({ ...blank, kind: "move", event: { ...events }, by }),
   deletes: (event, { by }) => ({ ...blank, kind: "delete", event, by }),
 };

@@ -51,7 +51,8 @@ export function application(
 }
 
 /**
- * The id of a record that is sown under a name: the same in every database.
+ * The id of a record that is sown under a name: the same in every database. Under the id of another record, it is that
+ * of a record which belongs to it (`make`).
  * @example seedId("users", "customer1")
  */
 export const seedId = (entity: string, name: string): string => namedIdentifier(`${entity}/${name}`);

@@ -39,6 +39,7 @@ export const faults = {
   wrong_password: fill("is not the current password", "не совпадает с текущим паролем"),
   frozen: fill("cannot change any more", "больше не меняется"),
   not_available: fill("is not available", "недоступно"),
+  full: fill("is more than there is room for", "больше, чем может поместиться"),
   unknown_parameter: fill("is not a parameter of this operation", "этой операции такой параметр неизвестен"),
   invalid_parameter: fill("{expected}", "{expected}"),
 } as const satisfies Record<string, Text>;

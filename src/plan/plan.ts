@@ -1,4 +1,4 @@
-import type { ActionKind } from "../declare/action.ts";
+import type { ActionKind, ConflictCode } from "../declare/action.ts";
 import type { FieldKind, Ownership } from "../declare/field.ts";
 import type { Acceptances } from "../declare/lint.ts";
 import type { Policy } from "../declare/policy.ts";
@@ -73,6 +73,10 @@ export interface ActionPlan {
   readonly sets: readonly string[];
   /** Whether a function of the declaration decides values; without one, the system's fields get their defaults. */
   readonly decides: boolean;
+  /** Whether a function of the declaration names effects on other records. */
+  readonly affects: boolean;
+  /** The conflicts that it may answer with, by its own decision or an effect's. */
+  readonly conflicts: readonly ConflictCode[];
   /** Inputs that must equal a stored password, with the password's field. */
   readonly verify: Readonly<Record<string, string>>;
   /** Whether a request must carry an `Idempotency-Key`. */

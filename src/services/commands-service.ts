@@ -42,6 +42,9 @@ export function commandsService(parts: CommandsParts): CommandsService {
   };
 }
 
+/** Done is done, whether values change or not. */
+const isAlwaysFact: ReadonlySet<ActionPlan["kind"]> = new Set(["move", "act", "delete"]);
+
 /** What stands once the caller is let in: 401, 404, 410 and 403 are behind. */
 interface Admitted {
   readonly known: KnownRecords;
@@ -137,7 +140,7 @@ async function change(
     throw transitionRefusal(entity, workflow.lifecycle, actor, state, known);
   }
   if ("declined" in decision) throw new Refusal(decision.declined);
-  const same = state !== null && action.kind !== "move" && action.kind !== "delete" && isSame(state, decision);
+  const same = state !== null && !isAlwaysFact.has(action.kind) && isSame(state, decision);
   if (same && request.idempotency === null) return unchanged(parts, entity, request);
 
   const event = parts.newId();

@@ -33,8 +33,8 @@ async function decideEffect(parts: CommandsParts, known: KnownRecords, effect: E
   const failed = (why: string) => new Error(`the effect ${effect.entity}.${effect.action} ${why}`);
   if (entity === undefined || action === undefined) throw failed("names no declared action");
   const creates = action.kind === "create";
-  if (creates !== (effect.id === null)) throw failed(creates ? "makes a record, so it takes no id" : "needs an id");
-  const loaded = effect.id === null ? null : await known.load(entity.name, effect.id);
+  if (creates !== effect.makes) throw failed(creates ? "makes a record: write make(…)" : "makes none: write act(…)");
+  const loaded = creates || effect.id === null ? null : await known.load(entity.name, effect.id);
   // The record that `needs` found may be gone by now: the whole command is decided anew or refused.
   if (loaded !== null && loaded.outcome !== "visible" && loaded.outcome !== "hidden") throw new Refusal("conflict");
   const state: JsonObject | null = loaded?.record ?? null;

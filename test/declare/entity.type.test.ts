@@ -1,5 +1,18 @@
 import { expect, test } from "vitest";
-import { actorIs, anyone, entity, integer, money, one, reference, text, workflow } from "../../src/index.ts";
+import {
+  act,
+  actorIs,
+  anyone,
+  type Effect,
+  entity,
+  integer,
+  make,
+  money,
+  one,
+  reference,
+  text,
+  workflow,
+} from "../../src/index.ts";
 
 const shops = entity("shops", { fields: { name: text(), fee: money() }, read: anyone }, () => ({}));
 
@@ -51,4 +64,35 @@ test("a wrong field, state or action name does not compile", () => {
   );
   expect(Object.keys(orders.actions)).toHaveLength(7);
   expect(Object.isFrozen(orders.fields.shop_id)).toBe(true);
+});
+
+test("an act on a record without a lifecycle knows its fields, and no state", () => {
+  const accounts = entity(
+    "accounts",
+    { fields: { held: money({ setBy: "system", default: 0 }), note: text({ optional: true }) }, read: anyone },
+    ({ acts }) => ({
+      top_up: acts("AccountToppedUp", {
+        by: anyone,
+        input: { amount: money({ above: 0 }) },
+        sets: ["held"],
+        decide: ({ state, input, conflict }) => {
+          // @ts-expect-error an entity without a lifecycle has no status
+          void state.status;
+          // @ts-expect-error no field of the input
+          void input.amuont;
+          return input.amount > 1 ? conflict("insufficient_funds") : { held: state.held + input.amount };
+        },
+        effects: ({ record }): readonly Effect[] => [act(shops, record.id, "close"), make(shops, "open")],
+      }),
+      // @ts-expect-error it sets a field that it did not name
+      renote: acts("AccountNoted", { by: anyone, sets: ["note"], decide: () => ({ held: 2 }) }),
+      // @ts-expect-error no such field
+      misname: acts("AccountNoted", { by: anyone, sets: ["nota"] }),
+      // @ts-expect-error an act leaves the state alone
+      go: acts("AccountClosed", { by: anyone, to: () => "closed" }),
+      // @ts-expect-error no such conflict
+      odd: acts("AccountClosed", { by: anyone, conflicts: ["no_money"] }),
+    }),
+  );
+  expect(accounts.actions.top_up).toMatchObject({ kind: "act", fields: ["held"], to: null, demandsKey: false });
 });

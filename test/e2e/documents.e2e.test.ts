@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,6 +6,7 @@ import fc from "fast-check";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
+import { walletOf } from "../../examples/delivery/wallets.ts";
 import { type Application, type SeedStep, seedId } from "../../src/declare/application.ts";
 import { emitOpenApi } from "../../src/emit/openapi/openapi-emitter.ts";
 import { type RunningApplication, startApplication } from "../../src/gesta.ts";
@@ -141,7 +143,9 @@ const driven = new Set<string>();
 /** Sends a request of an operation and holds its reply against the document. */
 async function drive(audience: Audience, operation: DescribedOperation, request: Request) {
   const path = operation.path.replace("{id}", request.id ?? "");
-  const reply = await call(operation.method, path, { who: audience.speaker, ...request });
+  const key = operation.demandsKey ? { "idempotency-key": randomUUID() } : {};
+  const headers = { ...key, ...request.headers };
+  const reply = await call(operation.method, path, { who: audience.speaker, ...request, headers });
   const label = `${audience.name} ${operation.method} ${operation.path} ${reply.status}`;
   expect(operation.statuses, `${label} ${JSON.stringify(reply.body)}`).toContain(reply.status);
   const pointer = operation.schemaOf(reply.status);
@@ -190,6 +194,8 @@ const makers: Readonly<Record<string, (speaker: string | null) => Promise<string
   sessions: async (speaker) => (await signedIn(speaker)).id,
   api_keys: (speaker) => made("POST", "/api_keys", speaker, { name: "of the tests", scopes: ["drinks:read"] }),
   orders: (speaker) => made("POST", "/orders", speaker === seedId("users", "customer1") ? speaker : customer, basket),
+  wallets: async (speaker) => walletOf(speaker === seedId("users", "customer1") ? speaker : customer),
+  transfers: async () => seedId("transfers", "0"),
 };
 
 /** Orders that wait for their restaurant's answer: those that `status` can accept. */

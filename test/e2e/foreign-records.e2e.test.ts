@@ -167,7 +167,7 @@ describe("a record of others cannot be told from one that is not there", () => {
             .map((name) => {
               const field = entity.fields.find((each) => each.name === name);
               if (field?.setBy === "actor") return [name, who(audience)];
-              return [name, field?.unique ? "X@example.com" : (loaded.record[name] ?? null)];
+              return [name, field?.kind === "email" ? "X@example.com" : (loaded.record[name] ?? null)];
             }),
         );
         const { outcome } = await forged.write(entity.name, {
@@ -189,6 +189,7 @@ describe("a record of others cannot be told from one that is not there", () => {
     expect(Object.values(outcomes).filter((outcome) => !["done", "forbidden"].includes(outcome))).toEqual([]);
     expect(allowed.map(([name]) => name).filter((name) => !/^(drinks|users) /.test(name))).toEqual([
       "orders customer1",
+      "transfers customer1",
       "orders customer2",
       "menu_items staff1",
       "promotions manager",

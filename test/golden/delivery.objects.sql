@@ -152,6 +152,44 @@ create policy change on app.orders for update to gesta_owner using (
 );
 create policy removal on app.orders for delete to gesta_owner using ((select gesta.is_system()));
 
+alter table app.wallets enable row level security;
+alter table app.wallets force row level security;
+drop policy if exists read on app.wallets;
+drop policy if exists plain_read on app.wallets;
+drop policy if exists creation on app.wallets;
+drop policy if exists change on app.wallets;
+drop policy if exists removal on app.wallets;
+create policy read on app.wallets for select to gesta_app, gesta_owner using (
+  (select gesta.is_system()) or (select gesta.roles()) && array['admin'] or wallets.user_id = (select gesta.actor())
+);
+create policy creation on app.wallets for insert to gesta_owner with check (
+  (select gesta.is_system()) or (select gesta.action()) = 'wallets.create' and (false) and wallets.user_id is null and wallets.balance = 0
+);
+create policy change on app.wallets for update to gesta_owner using (
+  (select gesta.is_system()) or (select gesta.action()) = 'wallets.top_up' and ((select gesta.roles()) && array['admin'])
+  or (select gesta.action()) = 'wallets.withdraw' and (false)
+  or (select gesta.action()) = 'wallets.deposit' and (false)
+);
+create policy removal on app.wallets for delete to gesta_owner using ((select gesta.is_system()));
+
+alter table app.transfers enable row level security;
+alter table app.transfers force row level security;
+drop policy if exists read on app.transfers;
+drop policy if exists plain_read on app.transfers;
+drop policy if exists creation on app.transfers;
+drop policy if exists change on app.transfers;
+drop policy if exists removal on app.transfers;
+create policy read on app.transfers for select to gesta_app, gesta_owner using (
+  (select gesta.is_system()) or (select gesta.roles()) && array['admin'] or (exists (select from app.wallets where wallets.id = transfers.from_wallet_id and wallets.user_id = (select gesta.actor()) and wallets.deleted_at is null)) or (exists (select from app.wallets where wallets.id = transfers.to_wallet_id and wallets.user_id = (select gesta.actor()) and wallets.deleted_at is null))
+);
+create policy creation on app.transfers for insert to gesta_owner with check (
+  (select gesta.is_system()) or (select gesta.action()) = 'transfers.create' and (exists (select from app.wallets where wallets.id = transfers.from_wallet_id and wallets.user_id = (select gesta.actor()) and wallets.deleted_at is null))
+);
+create policy change on app.transfers for update to gesta_owner using (
+  (select gesta.is_system())
+);
+create policy removal on app.transfers for delete to gesta_owner using ((select gesta.is_system()));
+
 -- A record of drinks as JSON: what the actor may read.
 create or replace function app.shown_drinks(r app.drinks) returns text
 language sql stable as $$
@@ -3005,6 +3043,852 @@ $$;
 
 drop trigger if exists audited on app.orders;
 
+-- A record of wallets as JSON: what the actor may read.
+create or replace function app.shown_wallets(r app.wallets) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"user_id":', '"' || r.user_id || '"',
+    ',"balance":', trim_scale(r.balance)::text,
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of wallets as JSON: all but passwords.
+create or replace function app.full_wallets(r app.wallets) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"user_id":', '"' || r.user_id || '"',
+    ',"balance":', trim_scale(r.balance)::text,
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of wallets as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_wallets(r app.wallets, today app.wallets) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"user_id":', coalesce('"' || r.user_id || '"', 'null'),
+    ',"balance":', coalesce(trim_scale(r.balance)::text, 'null'),
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_wallets(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_wallets(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.wallets r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
+create or replace function app.list_wallets(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_wallets(r) as body
+        from app.wallets r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
+                ' [', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_wallets(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  asker record;
+  seen text[];
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_wallets(r)) as answer from app.wallets r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_wallets(r)) as answer from app.wallets r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- The records with exactly these values of user_id, whole, for decisions: 'hidden <json>' or 'missing'.
+create or replace function app.load_wallets_by_user_id(wanted text[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform gesta.enter('system');
+  return query
+    select q.place, coalesce(r.answer, 'missing')
+      from unnest(wanted) with ordinality q (value, place)
+      left join lateral (
+        select concat('hidden ', app.full_wallets(r)) as answer
+          from app.wallets r
+          where r.user_id = q.value::uuid and r.deleted_at is null
+        offset 0
+      ) r on true;
+end
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_wallets`, or 'future'.
+create or replace function app.past_wallets(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_wallets(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.wallets r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.wallets, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_wallets`.
+create or replace function app.history_wallets(
+  askers text[], wanted uuid[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', '', '/', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.wallets r where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Makes records of wallets for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_wallets(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  blank app.wallets;
+  made app.wallets[];
+begin
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'create' then array['user_id', 'balance']
+      end) is distinct from '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
+  );
+  insert into app.wallets select * from unnest(made);
+  perform gesta.append('wallets', array(
+    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_wallets(m)) from unnest(made) m);
+end
+$$;
+
+-- Changes records of wallets by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_wallets(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  command jsonb;
+  old app.wallets;
+  new app.wallets;
+  data jsonb;
+  answers text[];
+  changed app.wallets[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from app.wallets r where r.id = (q.c->>'id')::uuid offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    command := change.c;
+    data := command->'set';
+    if ((command->'set') - case command->>'action'
+        when 'top_up' then array['balance']
+        when 'withdraw' then array['balance']
+        when 'deposit' then array['balance']
+      end) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif old.deleted_at is not null then
+      answers[change.place] := case when false then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (command->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif command ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_wallets(old));
+    else
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+      if false then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      changed := changed || new;
+      facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_wallets(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update app.wallets r set (user_id, balance, version, updated_at, deleted_at)
+      = (n.user_id, n.balance, n.version, n.updated_at, n.deleted_at)
+      from unnest(changed) n
+      where r.id = n.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+    perform gesta.append('wallets', facts);
+  end if;
+  return answers;
+end
+$$;
+
+-- Does commands on wallets, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_wallets(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'wallets.' || work.act, true);
+      done := case when work.act in ('create') then app.create_wallets(work.commands) else app.change_wallets(work.act, work.commands) end;
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on wallets with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+create or replace function app.write_wallets(batch jsonb) returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
+  broken text;
+begin
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := app.apply_wallets(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('wallets', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_wallets(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('wallets', fresh[n:n], answers[n:n]);
+      exception when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
+end
+$$;
+
+-- What a record of wallets holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_wallets(r app.wallets) returns jsonb
+language sql stable as $$
+  select (app.full_wallets(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_wallets() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_wallets(new) = app.facts_wallets(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(new.id);
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_wallets() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(old.id);
+    perform gesta.append_by_hand('wallets', 'WalletRemovedByHand', 'removed_by_hand',
+      old.id, stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_wallets(new) = app.facts_wallets(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('wallets', 'WalletAddedByHand', 'added_by_hand',
+      new.id, new.version, new.updated_at, app.facts_wallets(new));
+  else
+    perform gesta.append_by_hand('wallets', 'WalletChangedByHand', 'changed_by_hand',
+      new.id, new.version, new.updated_at, gesta.differences(app.facts_wallets(old), app.facts_wallets(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.wallets
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_wallets();
+create or replace trigger by_hand_recorded after insert or update or delete on app.wallets
+  for each row when (current_user <> 'gesta_owner') execute function app.record_wallets();
+create or replace trigger truncated after truncate on app.wallets execute function gesta.note_truncation();
+
+-- Puts a record of wallets into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_wallets(
+  wanted uuid, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := wanted;
+  stamps gesta.stamps;
+  made app.wallets;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.wallets', 'rebuild', stream, known);
+  else
+    perform gesta.append('wallets', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.wallets r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.wallets, state || jsonb_build_object('id', wanted));
+    insert into app.wallets select (made).*
+      on conflict (id) do update set (user_id, balance, version, created_at, updated_at, deleted_at)
+        = (excluded.user_id, excluded.balance, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+drop trigger if exists audited on app.wallets;
+
+-- A record of transfers as JSON: what the actor may read.
+create or replace function app.shown_transfers(r app.transfers) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"from_wallet_id":', '"' || r.from_wallet_id || '"',
+    ',"to_wallet_id":', '"' || r.to_wallet_id || '"',
+    ',"amount":', trim_scale(r.amount)::text,
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of transfers as JSON: all but passwords.
+create or replace function app.full_transfers(r app.transfers) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"from_wallet_id":', '"' || r.from_wallet_id || '"',
+    ',"to_wallet_id":', '"' || r.to_wallet_id || '"',
+    ',"amount":', trim_scale(r.amount)::text,
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of transfers as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_transfers(r app.transfers, today app.transfers) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"from_wallet_id":', coalesce('"' || r.from_wallet_id || '"', 'null'),
+    ',"to_wallet_id":', coalesce('"' || r.to_wallet_id || '"', 'null'),
+    ',"amount":', coalesce(trim_scale(r.amount)::text, 'null'),
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_transfers(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_transfers(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.transfers r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
+create or replace function app.list_transfers(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_transfers(r) as body
+        from app.transfers r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
+                ' [', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_transfers(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  asker record;
+  seen text[];
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_transfers(r)) as answer from app.transfers r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_transfers(r)) as answer from app.transfers r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_transfers`, or 'future'.
+create or replace function app.past_transfers(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_transfers(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.transfers r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.transfers, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_transfers`.
+create or replace function app.history_transfers(
+  askers text[], wanted uuid[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', '', '/', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.transfers r where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Makes records of transfers for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_transfers(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  blank app.transfers;
+  made app.transfers[];
+begin
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'create' then array['from_wallet_id', 'to_wallet_id', 'amount']
+      end) is distinct from '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
+  );
+  insert into app.transfers select * from unnest(made);
+  perform gesta.append('transfers', array(
+    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_transfers(m)) from unnest(made) m);
+end
+$$;
+
+-- Does commands on transfers, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_transfers(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'transfers.' || work.act, true);
+      done := app.create_transfers(work.commands);
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on transfers with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+create or replace function app.write_transfers(batch jsonb) returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
+  broken text;
+begin
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := app.apply_transfers(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('transfers', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_transfers(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('transfers', fresh[n:n], answers[n:n]);
+      exception when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
+end
+$$;
+
+-- What a record of transfers holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_transfers(r app.transfers) returns jsonb
+language sql stable as $$
+  select (app.full_transfers(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_transfers() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_transfers(new) = app.facts_transfers(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(new.id);
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_transfers() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(old.id);
+    perform gesta.append_by_hand('transfers', 'TransferRemovedByHand', 'removed_by_hand',
+      old.id, stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_transfers(new) = app.facts_transfers(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('transfers', 'TransferAddedByHand', 'added_by_hand',
+      new.id, new.version, new.updated_at, app.facts_transfers(new));
+  else
+    perform gesta.append_by_hand('transfers', 'TransferChangedByHand', 'changed_by_hand',
+      new.id, new.version, new.updated_at, gesta.differences(app.facts_transfers(old), app.facts_transfers(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.transfers
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_transfers();
+create or replace trigger by_hand_recorded after insert or update or delete on app.transfers
+  for each row when (current_user <> 'gesta_owner') execute function app.record_transfers();
+create or replace trigger truncated after truncate on app.transfers execute function gesta.note_truncation();
+
+-- Puts a record of transfers into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_transfers(
+  wanted uuid, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := wanted;
+  stamps gesta.stamps;
+  made app.transfers;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.transfers', 'rebuild', stream, known);
+  else
+    perform gesta.append('transfers', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.transfers r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.transfers, state || jsonb_build_object('id', wanted));
+    insert into app.transfers select (made).*
+      on conflict (id) do update set (from_wallet_id, to_wallet_id, amount, version, created_at, updated_at, deleted_at)
+        = (excluded.from_wallet_id, excluded.to_wallet_id, excluded.amount, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+drop trigger if exists audited on app.transfers;
+
 -- Does the effects of commands that were done. One that fails takes its command along.
 create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
 language plpgsql as $$
@@ -3027,6 +3911,8 @@ begin
       when 'menu_items' then app.apply_menu_items(work.effects)
       when 'promotions' then app.apply_promotions(work.effects)
       when 'orders' then app.apply_orders(work.effects)
+      when 'wallets' then app.apply_wallets(work.effects)
+      when 'transfers' then app.apply_transfers(work.effects)
     end;
     failed := (select answer from unnest(done) answer where answer not like 'done %' limit 1);
     if failed is not null then
@@ -3119,4 +4005,29 @@ grant execute on function
   app.history_orders(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_orders(jsonb),
   app.may_read_orders(uuid)
+  to gesta_app;
+
+grant select on app.wallets to gesta_app;
+grant execute on function
+  app.shown_wallets(app.wallets),
+  app.full_wallets(app.wallets),
+  app.read_wallets(text[], uuid[]),
+  app.list_wallets(text, uuid, integer, integer),
+  app.load_wallets(text[], uuid[]),
+  app.past_wallets(text[], uuid[], timestamp with time zone[], integer[]),
+  app.history_wallets(text[], uuid[], boolean[], integer[], integer[], integer[]),
+  app.load_wallets_by_user_id(text[]),
+  app.write_wallets(jsonb)
+  to gesta_app;
+
+grant select on app.transfers to gesta_app;
+grant execute on function
+  app.shown_transfers(app.transfers),
+  app.full_transfers(app.transfers),
+  app.read_transfers(text[], uuid[]),
+  app.list_transfers(text, uuid, integer, integer),
+  app.load_transfers(text[], uuid[]),
+  app.past_transfers(text[], uuid[], timestamp with time zone[], integer[]),
+  app.history_transfers(text[], uuid[], boolean[], integer[], integer[], integer[]),
+  app.write_transfers(jsonb)
   to gesta_app;

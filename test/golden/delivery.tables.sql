@@ -94,6 +94,29 @@ create table app.orders (
   constraint orders_reason_check check (char_length(reason) <= 500)
 ) with (fillfactor = 90);
 
+create table app.wallets (
+  id uuid primary key,
+  user_id uuid not null,
+  balance numeric(15, 2) not null,
+  version integer not null check (version > 0),
+  created_at timestamptz(3) not null,
+  updated_at timestamptz(3) not null,
+  deleted_at timestamptz(3),
+  constraint wallets_balance_check check (balance <> 'NaN' and balance >= 0)
+) with (fillfactor = 90);
+
+create table app.transfers (
+  id uuid primary key,
+  from_wallet_id uuid not null,
+  to_wallet_id uuid not null,
+  amount numeric(15, 2) not null,
+  version integer not null check (version > 0),
+  created_at timestamptz(3) not null,
+  updated_at timestamptz(3) not null,
+  deleted_at timestamptz(3),
+  constraint transfers_amount_check check (amount <> 'NaN' and amount > 0)
+) with (fillfactor = 90);
+
 create index drinks_name_index on app.drinks (name) where deleted_at is null;
 create index drinks_price_index on app.drinks (price) where deleted_at is null;
 
@@ -116,6 +139,11 @@ create index orders_restaurant_id_index on app.orders (restaurant_id) where dele
 create index orders_user_id_index on app.orders (user_id) where deleted_at is null;
 create index orders_final_price_index on app.orders (final_price) where deleted_at is null;
 
+create unique index wallets_user_id_key on app.wallets (user_id) where deleted_at is null;
+
+create index transfers_from_wallet_id_index on app.transfers (from_wallet_id) where deleted_at is null;
+create index transfers_to_wallet_id_index on app.transfers (to_wallet_id) where deleted_at is null;
+
 alter table app.menu_items add constraint menu_items_restaurant_id_reference
   foreign key (restaurant_id) references app.restaurants;
 
@@ -123,3 +151,11 @@ alter table app.orders add constraint orders_restaurant_id_reference
   foreign key (restaurant_id) references app.restaurants;
 alter table app.orders add constraint orders_user_id_reference
   foreign key (user_id) references app.users;
+
+alter table app.wallets add constraint wallets_user_id_reference
+  foreign key (user_id) references app.users;
+
+alter table app.transfers add constraint transfers_from_wallet_id_reference
+  foreign key (from_wallet_id) references app.wallets;
+alter table app.transfers add constraint transfers_to_wallet_id_reference
+  foreign key (to_wallet_id) references app.wallets;

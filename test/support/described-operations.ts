@@ -12,6 +12,7 @@ export interface DescribedOperation {
   /** The same as a form, where the operation takes forms. */
   readonly formExample: string | undefined;
   readonly demandsVersion: boolean;
+  readonly demandsKey: boolean;
   /** JSON pointer of the schema of a reply, or null where it has no body. */
   schemaOf(status: number): string | null;
   /** The headers that a reply of this status has. */
@@ -57,6 +58,7 @@ function described(document: object, path: string, method: string, operation: Pa
   };
   const content = part(part(operation.requestBody).content);
   const parameters = Array.isArray(operation.parameters) ? operation.parameters.map(part) : [];
+  const demands = (header: string) => parameters.some(({ name, required }) => name === header && required === true);
   return {
     method: method.toUpperCase(),
     path,
@@ -65,7 +67,8 @@ function described(document: object, path: string, method: string, operation: Pa
     takes: Object.keys(part(part(part(content["application/json"]).schema).properties)),
     example: part(content["application/json"]).example,
     formExample: formOf(part(content["application/x-www-form-urlencoded"]).example),
-    demandsVersion: parameters.some(({ name, required }) => name === "If-Match" && required === true),
+    demandsVersion: demands("If-Match"),
+    demandsKey: demands("Idempotency-Key"),
     schemaOf(status) {
       const { pointer, value } = response(status);
       const [type] = Object.keys(part(value.content));

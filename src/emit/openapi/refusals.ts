@@ -60,6 +60,7 @@ export function actionRefusals(
     // Deleting again is the same as once.
     ["gone", !creates && action.kind !== "delete" && ofRecord(entity).includes("gone")],
     ["stale", !creates],
+    ["insufficient_funds", action.conflicts.includes("insufficient_funds")],
     ["unique", entity.fields.some(({ unique, name }) => unique && action.sets.includes(name))],
     ["transition_not_allowed", action.kind === "move" || (!creates && freezes)],
     ["idempotency_key_required", action.demandsKey],

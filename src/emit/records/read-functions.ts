@@ -1,5 +1,6 @@
-import type { EntityPlan } from "../../plan/plan.ts";
+import type { EntityPlan, IndexPlan } from "../../plan/plan.ts";
 import { ident, indent } from "../sql-text.ts";
+import { columnsOf, columnType } from "../tables/column-type.ts";
 
 /**
  * The functions through which records are read. One statement answers many callers: each actor enters once, all of
@@ -11,9 +12,7 @@ export const emitReadFunctions = (entity: EntityPlan): string =>
     emitRead(entity),
     emitList(entity),
     emitLoad(entity),
-    ...entity.indexes
-      .filter(({ unique }) => unique)
-      .map(({ columns: [key = ""], caseless }) => emitLoadBy(entity, key, caseless)),
+    ...entity.indexes.filter(({ unique }) => unique).map((index) => emitLoadBy(entity, index)),
   ].join("\n\n");
 
 /** They run as the owner, whom row-level security binds too: the caller's role lacks the columns of masked fields. */
@@ -112,9 +111,12 @@ end
 $$;`;
 }
 
-function emitLoadBy(entity: EntityPlan, key: string, caseless: boolean): string {
+function emitLoadBy(entity: EntityPlan, { columns: [key = ""], caseless }: IndexPlan): string {
   const { name } = entity;
   const column = `r.${ident(key)}`;
+  const field = columnsOf(entity).find((each) => each.name === key);
+  const type = field === undefined ? "text" : columnType(field);
+  const value = type.startsWith("text") ? "q.value" : `q.value::${type}`;
   return `-- The records with exactly these values of ${key}, whole, for decisions: 'hidden <json>' or 'missing'.
 create or replace function app.load_${name}_by_${key}(wanted text[])
 returns table (place bigint, answer text)
@@ -127,7 +129,7 @@ begin
       left join lateral (
         select concat('hidden ', app.full_${name}(r)) as answer
           from app.${ident(name)} r
-          where ${caseless ? `lower(${column}) = lower(q.value)` : `${column} = q.value`} and r.deleted_at is null
+          where ${caseless ? `lower(${column}) = lower(q.value)` : `${column} = ${value}`} and r.deleted_at is null
         offset 0
       ) r on true;
 end

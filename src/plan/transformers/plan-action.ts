@@ -11,7 +11,14 @@ interface Surroundings {
   readonly idOf: (entity: string) => "uuid" | "serial" | null;
 }
 
-const verbs = { create: "Created", update: "Updated", change: "Updated", move: "Updated", delete: "Deleted" } as const;
+const verbs = {
+  create: "Created",
+  update: "Updated",
+  change: "Updated",
+  move: "Updated",
+  act: "Updated",
+  delete: "Deleted",
+} as const;
 
 const addresses = {
   create: () => ({ method: "POST", path: "" }),
@@ -19,6 +26,7 @@ const addresses = {
   delete: () => ({ method: "DELETE", path: "/{id}" }),
   change: (name: string) => ({ method: "PATCH", path: `/{id}/${kebabOf(name)}` }),
   move: (name: string) => ({ method: "POST", path: `/{id}/${kebabOf(name)}` }),
+  act: (name: string) => ({ method: "POST", path: `/{id}/${kebabOf(name)}` }),
 } as const satisfies Record<Action["kind"], (name: string) => Pick<ActionPlan, "method" | "path">>;
 
 /** Fills in one declared action. */
@@ -31,6 +39,8 @@ export function planAction(name: string, action: Action, around: Surroundings): 
     input: inputOf(action, around),
     sets: setsOf(action, around),
     decides: action.decide !== null,
+    affects: action.effects !== null,
+    conflicts: action.conflicts,
     verify: action.verify,
     demandsKey: action.demandsKey,
     ...addresses[action.kind](name),
@@ -71,6 +81,8 @@ function inputOf(action: Action, around: Surroundings): readonly FieldPlan[] {
           idOf,
         ),
       ];
+    case "act":
+      return shapedInput(action.input ?? {}, around);
     case "delete":
       return [];
   }
@@ -91,6 +103,7 @@ function setsOf(action: Action, { fields }: Surroundings): readonly string[] {
       return sent(fields, ["client"]).map((field) => field.name);
     case "change":
     case "move":
+    case "act":
       return action.fields;
     case "delete":
       return [];

@@ -31,7 +31,8 @@ export function attemptOf({ entity, action, who, target, id, model, newId }: Wis
   const to = targetState(action, entity, target, random);
   const whole = action.kind === "create" || action.kind === "change";
   const taken = whole ? action.input : random.some(action.input);
-  const required = action.input.filter((field) => taken.includes(field) || (action.kind === "move" && !field.optional));
+  const isDone = action.kind === "move" || action.kind === "act";
+  const required = action.input.filter((field) => taken.includes(field) || (isDone && !field.optional));
   const values = Object.fromEntries(
     required.map((field): [string, Json] => [
       field.name,
@@ -95,6 +96,7 @@ const stored = (field: FieldPlan, value: Json, model: JsonObject): Json =>
 function valueFor(field: FieldPlan, model: JsonObject, fresh: string): Json {
   const name = fresh.slice(-12);
   if (field.kind === "password") return `password ${name}`;
+  if (field.unique && field.kind === "reference") return fresh;
   if (field.unique) return field.kind === "email" ? `${name}@example.com` : name;
   const held = model[field.name];
   if (held !== undefined) return held;

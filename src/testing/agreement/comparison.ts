@@ -121,7 +121,8 @@ export class Comparison {
       return { ...asked, http: "not asked", sql: "done", verdict: agreed("not done to a sown user") };
     }
     const http = await client.call(attempt.method, attempt.path, who.id, attempt.body);
-    if (http.status < 300) await world.lookAt(entity, String(http.body.id ?? target?.id));
+    if (http.status < 300)
+      await (action.affects ? world.look() : world.lookAt(entity, String(http.body.id ?? target?.id)));
     const verdict = compareAction(who, http, written);
     return { ...asked, http: `${said(http)} ${JSON.stringify(http.body.errors ?? "")}`, sql: told(written), verdict };
   }

@@ -1,4 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
+import { newIdentifier } from "../../kernel/identifier.ts";
 import { isObject } from "../../kernel/json.ts";
 import { signToken } from "../../services/tokens.ts";
 
@@ -27,6 +28,7 @@ export function httpClient(url: string, secret: string, clock: Clock): HttpClien
         method,
         headers: {
           "if-match": "*",
+          ...(method === "POST" ? { "idempotency-key": newIdentifier() } : {}),
           ...(who === null ? {} : { authorization: `Bearer ${await tokenOf(who)}` }),
           ...(body === undefined ? {} : { "content-type": "application/json" }),
         },

@@ -4,10 +4,14 @@ import type { Rule, Suspicion } from "../suspicion.ts";
 
 const stamps = ["id", "status", "version", "created_at", "updated_at", "deleted_at"];
 
-/** Inputs by the name of a field that the server decides: what a client says must not become what the system says. */
+/**
+ * Inputs by the name of a field that the server decides: what a client says must not become what the system says.
+ * What nobody may do is done by Gesta itself.
+ */
 export const serverOwnedInputs: Rule = (_, entity) => {
   const owned = entity.fields.filter(({ setBy }) => setBy === "system" || setBy === "actor").map(({ name }) => name);
-  return entity.actions.flatMap((action) =>
+  const asked = entity.actions.filter(({ by }) => by.kind !== "nobody");
+  return asked.flatMap((action) =>
     action.input
       .filter(({ name }) => (owned.includes(name) || stamps.includes(name)) && !isTarget(action, name))
       .map(({ name }) => ({
