@@ -167,7 +167,8 @@ describe("a record of others cannot be told from one that is not there", () => {
             .map((name) => {
               const field = entity.fields.find((each) => each.name === name);
               if (field?.setBy === "actor") return [name, who(audience)];
-              return [name, field?.kind === "email" ? "X@example.com" : (loaded.record[name] ?? null)];
+              const isOther = field?.unique && field.kind !== "reference";
+              return [name, isOther ? "X@example.com" : (loaded.record[name] ?? null)];
             }),
         );
         const { outcome } = await forged.write(entity.name, {

@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
+import { walletOf } from "../../examples/delivery/wallets.ts";
 import { seedId } from "../../src/declare/application.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import { engines, runDelivery, type TestApplication } from "../support/running-application.ts";
@@ -92,6 +94,7 @@ interface Operation {
   readonly who: string | null;
   readonly fields: readonly string[];
   readonly versioned: boolean;
+  readonly keyed?: boolean;
 }
 
 const ids: Readonly<Record<string, string>> = {
@@ -101,6 +104,7 @@ const ids: Readonly<Record<string, string>> = {
   menu_items: seedId("menu_items", "100"),
   promotions: seedId("promotions", "TEN"),
   orders: seedId("orders", "0"),
+  wallets: walletOf(seedId("users", "customer1")),
 };
 const actors: Readonly<Record<string, string>> = {
   users: "customer1",
@@ -110,13 +114,15 @@ const actors: Readonly<Record<string, string>> = {
   menu_items: "staff1",
   promotions: "manager",
   orders: "customer1",
+  wallets: "admin",
+  transfers: "customer1",
   "orders.status": "staff1",
   "orders.delete": "admin",
 };
 
 const operations: readonly Operation[] = makePlan(delivery).plan.entities.flatMap((entity) =>
   entity.actions
-    .filter(({ kind }) => kind !== "delete")
+    .filter(({ kind, by }) => kind !== "delete" && by.kind !== "nobody")
     .flatMap((action) =>
       (action.kind === "update" ? ["PATCH", "PUT"] : [action.method]).map((method) => ({
         method,
@@ -124,12 +130,13 @@ const operations: readonly Operation[] = makePlan(delivery).plan.entities.flatMa
         who: actors[`${entity.name}.${action.name}`] ?? actors[entity.name] ?? null,
         fields: action.input.map(({ name }) => name),
         versioned: entity.demandsVersion && action.kind === "update",
+        keyed: action.demandsKey,
       })),
     ),
 );
 
 /** Everything that is stored, as the callers see it. */
-const lists = ["drinks", "users", "restaurants", "menu_items", "promotions", "orders"];
+const lists = ["drinks", "users", "restaurants", "menu_items", "promotions", "orders", "wallets", "transfers"];
 
 describe.each(engines)("hostile input on %s", (engine) => {
   let app: TestApplication;
@@ -141,6 +148,7 @@ describe.each(engines)("hostile input on %s", (engine) => {
     app.call(operation.method, operation.path, operation.who, body, {
       "content-type": type,
       ...(operation.versioned ? { "if-match": '"1"' } : {}),
+      ...(operation.keyed ? { "idempotency-key": randomUUID() } : {}),
     });
   beforeAll(async () => {
     app = await runDelivery(engine);

@@ -169,7 +169,7 @@ export class Comparison {
     const id = this.#someId(entity);
     const target = action.kind === "create" ? null : (stored.find((each) => each.id === id) ?? null);
     const living = stored.filter(({ deleted }) => !deleted);
-    const model: JsonObject = random.oneOf(living)?.record ?? target?.record ?? {};
+    const model: JsonObject = random.oneOf(living)?.record ?? random.oneOf(stored)?.record ?? {};
     const newId = world.missingId({ ...entity, id: "uuid" }, random);
     return { attempt: attemptOf({ entity, action, who, target, id, model, newId }, random), target, model };
   }
