@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
 import { walletOf } from "../../examples/delivery/wallets.ts";
 import { seedId } from "../../src/declare/application.ts";
-import { verifyApplication } from "../../src/gesta.ts";
+import { verifyApplication } from "../../src/operations.ts";
 import { engines, type Reply, runDelivery, type TestApplication } from "../support/running-application.ts";
 
 const wallet = (name: string) => walletOf(seedId("users", name));
