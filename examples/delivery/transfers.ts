@@ -19,6 +19,7 @@ export const transfers = entity(
       amount: money({ setBy: "create", above: 0, example: 1.5 }),
     },
     read: anyOf(sender, receiver, actorHas("admin")),
+    audited: true,
   },
   ({ creates }) => ({
     create: creates("TransferCreated", {

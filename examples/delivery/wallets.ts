@@ -17,6 +17,7 @@ export const wallets = entity(
       balance: money({ setBy: "system", min: 0, default: 0 }),
     },
     read: anyOf(owner, admin),
+    audited: true,
   },
   ({ creates, acts }) => ({
     create: creates("WalletCreated", { by: nobody, input: { user_id: true } }),

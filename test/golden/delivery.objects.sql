@@ -3506,7 +3506,21 @@ begin
 end
 $$;
 
+create or replace function app.audit_wallets() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  changed app.wallets := case tg_op when 'DELETE' then old else new end;
+begin
+  perform gesta.audit_change('app.wallets', lower(tg_op), changed.id,
+    case tg_op when 'DELETE' then old.version + 1 else new.version end,
+    case when tg_op <> 'INSERT' then app.facts_wallets(old) end, case when tg_op <> 'DELETE' then app.facts_wallets(new) end,
+    array[]::text[]);
+  return null;
+end
+$$;
 drop trigger if exists audited on app.wallets;
+create constraint trigger audited after insert or update or delete on app.wallets
+  deferrable initially deferred for each row execute function app.audit_wallets();
 
 -- A record of transfers as JSON: what the actor may read.
 create or replace function app.shown_transfers(r app.transfers) returns text
@@ -3887,7 +3901,21 @@ begin
 end
 $$;
 
+create or replace function app.audit_transfers() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  changed app.transfers := case tg_op when 'DELETE' then old else new end;
+begin
+  perform gesta.audit_change('app.transfers', lower(tg_op), changed.id,
+    case tg_op when 'DELETE' then old.version + 1 else new.version end,
+    case when tg_op <> 'INSERT' then app.facts_transfers(old) end, case when tg_op <> 'DELETE' then app.facts_transfers(new) end,
+    array[]::text[]);
+  return null;
+end
+$$;
 drop trigger if exists audited on app.transfers;
+create constraint trigger audited after insert or update or delete on app.transfers
+  deferrable initially deferred for each row execute function app.audit_transfers();
 
 -- Does the effects of commands that were done. One that fails takes its command along.
 create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
