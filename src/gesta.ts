@@ -4,6 +4,7 @@ import type { Engine } from "./database/engine.ts";
 import { pgliteEngine } from "./database/engines/pglite.ts";
 import { postgresEngine } from "./database/engines/postgres.ts";
 import type { Application } from "./declare/application.ts";
+import { listCursors } from "./domain/reading/cursor.ts";
 import { actionSchema } from "./emit/json-schema/action-schema.ts";
 import { emitOpenApi } from "./emit/openapi/openapi-emitter.ts";
 import { emitCatalogue, emitSchema } from "./emit/schema-emitter.ts";
@@ -105,7 +106,6 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   const records = recordsRepository(engine, plan);
   const passwords = argon2Passwords();
   const workflows = workflowsInForce(workflowRepository(engine));
-  const queries = queriesService(plan, records);
   const newId = newIdentifier;
   const commands = commandsService({ plan, behaviours, records, workflows, passwords, clock, newId, observe });
   if (fresh && configuration.seed === "small") await sow(plan, commands, seed);
@@ -121,6 +121,8 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   );
   const accounts = accountsRepository(engine);
   const authentication = authenticationService(plan, tokens, records, accounts);
+  const cursors = listCursors(`lists/${secret}`);
+  const queries = queriesService({ plan, records, cursors, roleOf: authentication.roleOf });
   const { sessionHours, trustedProxies, environment } = configuration;
   const documents = new Map<string | null, object>();
   const cursorSecret = createHash("sha256").update(`cursors/${secret}`).digest("hex");

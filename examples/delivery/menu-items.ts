@@ -4,7 +4,7 @@ export const menuItems = entity(
   "menu_items",
   {
     fields: {
-      restaurant_id: reference("restaurants", { filter: true, example: seedId("restaurants", "1") }),
+      restaurant_id: reference("restaurants", { filter: true, expand: true, example: seedId("restaurants", "1") }),
       name: text({ min: 1, max: 100, filter: true, sort: true, example: "Solyanka" }),
       price: money({ min: 0, filter: true, sort: true, example: 7.5 }),
       available: boolean({ default: true, filter: true }),

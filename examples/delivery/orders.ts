@@ -31,7 +31,12 @@ export const orders = entity(
   "orders",
   {
     fields: {
-      restaurant_id: reference("restaurants", { setBy: "create", filter: true, example: seedId("restaurants", "1") }),
+      restaurant_id: reference("restaurants", {
+        setBy: "create",
+        filter: true,
+        expand: true,
+        example: seedId("restaurants", "1"),
+      }),
       items: list(
         object({
           menu_item_id: reference("menu_items", { example: seedId("menu_items", "100") }),
@@ -41,7 +46,12 @@ export const orders = entity(
         { setBy: "create", min: 1, max: 50, frozenFrom: "accepted" },
       ),
       promotion_code: text({ setBy: "create", max: 32, optional: true, example: "TEN" }),
-      user_id: reference("users", { setBy: "actor", filter: true, example: seedId("users", "customer1") }),
+      user_id: reference("users", {
+        setBy: "actor",
+        filter: true,
+        expand: true,
+        example: seedId("users", "customer1"),
+      }),
       total_price: money({ setBy: "system", min: 0, frozenFrom: "accepted", example: 10.5 }),
       final_price: money({
         setBy: "system",
@@ -54,6 +64,8 @@ export const orders = entity(
       reason: text({ setBy: "system", max: 500, optional: true }),
     },
     lifecycle: workflow(orderWorkflow),
+    filter: ["status", "created_at"],
+    sort: ["created_at"],
     read: anyOf(owner, staff, actorHas("manager", "logistician", "admin")),
     lint: { accept: { "server_owned_input actions.cancel.input.reason": "only who cancels says why, and only then" } },
   },

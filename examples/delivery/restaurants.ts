@@ -7,7 +7,7 @@ export const restaurants = entity(
   "restaurants",
   {
     fields: {
-      name: text({ min: 1, max: 100, sort: true, example: "Trattoria" }),
+      name: text({ min: 1, max: 100, filter: true, sort: true, example: "Trattoria" }),
       city: text({ min: 1, max: 100, filter: true, example: "Moscow" }),
       staff_ids: list(reference("users", { example: seedId("users", "staff1") }), {
         max: 100,
@@ -18,6 +18,7 @@ export const restaurants = entity(
       initial: "closed",
       states: { closed: { on: { open: "open" } }, open: { on: { close: "closed" } } },
     }),
+    filter: ["status"],
     read: anyone,
   },
   ({ creates, updates, moves, deletes }) => ({

@@ -22,6 +22,8 @@ export const users = entity(
       initial: "active",
       states: { active: { on: { deactivate: "deactivated" } }, deactivated: { final: true } },
     }),
+    filter: ["status", "created_at"],
+    sort: ["created_at"],
     read: anyOf(self, actorHas("admin")),
     audited: true,
     lint: { accept: { existence_oracle: "whoever registers must be told that the address is taken" } },

@@ -6,6 +6,9 @@ import type { Readable } from "./need.ts";
 import type { Policy } from "./policy.ts";
 import type { Lifecycle, WorkflowSource } from "./workflow.ts";
 
+/** Members that a record has without declaring them. */
+export type StampName = "status" | "created_at" | "updated_at";
+
 /** What an entity is, apart from its actions. */
 export interface EntityShape<F extends Fields, S extends string> {
   readonly fields: F;
@@ -14,6 +17,10 @@ export interface EntityShape<F extends Fields, S extends string> {
   readonly lifecycle?: Lifecycle<S>;
   /** Who may read a record. */
   readonly read: Policy<PathOf<F>>;
+  /** What of the members that every record has may be filtered on; a field says so itself. */
+  readonly filter?: readonly StampName[];
+  /** What of the members that every record has may be sorted by, besides `id`. */
+  readonly sort?: readonly StampName[];
   /** PATCH and PUT demand `If-Match`. */
   readonly demandsVersion?: boolean;
   /** Every change of a row is recorded in `gesta.audit` too, by trigger, whoever makes it: for balances, for security. */
@@ -31,6 +38,8 @@ export interface EntityDeclaration {
   readonly id: "uuid" | "serial";
   readonly lifecycle: WorkflowSource | null;
   readonly read: Policy;
+  readonly filter: readonly StampName[];
+  readonly sort: readonly StampName[];
   readonly demandsVersion: boolean;
   readonly audited: boolean;
   readonly singular: string | null;
@@ -64,6 +73,8 @@ export function entity<const F extends Fields, S extends string = never>(
     id: shape.id ?? "uuid",
     lifecycle: shape.lifecycle?.source ?? null,
     read: shape.read,
+    filter: shape.filter ?? [],
+    sort: shape.sort ?? [],
     demandsVersion: shape.demandsVersion ?? false,
     audited: shape.audited ?? false,
     singular: shape.singular ?? null,

@@ -78,6 +78,8 @@ export interface EnumOptions<V extends string> extends FieldOptions {
 }
 
 export interface ReferenceOptions extends FieldOptions {
+  /** Replies may carry the record itself on demand: `expand=restaurant` for `restaurant_id`, `expand=files` for `file_ids`. */
+  readonly expand?: boolean;
   /** May point to a record that the caller cannot read, the wallet of another for one; others are refused as missing. */
   readonly mayBeUnseen?: boolean;
 }

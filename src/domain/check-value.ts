@@ -243,7 +243,7 @@ export function instantOf(text: string): string | null {
   return Number.isNaN(time.getTime()) || year < 1 || year > 9999 ? null : time.toISOString();
 }
 
-function isDate(text: string): boolean {
+export function isDate(text: string): boolean {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || text.startsWith("0000")) return false;
   const time = new Date(`${text}T00:00:00Z`);
   return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(text);

@@ -3,6 +3,8 @@ import { emitEnter, gatePolicies } from "./actors/enter-emitter.ts";
 import { emitAudit } from "./audit/audit-emitter.ts";
 import { emitByHand } from "./audit/by-hand-emitter.ts";
 import { emitPut } from "./audit/put-emitter.ts";
+import { emitListFunctions } from "./records/list-functions.ts";
+import { emitListPieces } from "./records/list-pieces.ts";
 import { emitPastFunctions } from "./records/past-functions.ts";
 import { emitReadFunctions } from "./records/read-functions.ts";
 import { emitRecordJson } from "./records/record-json.ts";
@@ -32,11 +34,13 @@ export const emitSchema = (plan: Plan): Schema => ({
       emitRecordJson(plan, entity),
       emitReadFunctions(entity),
       emitPastFunctions(plan, entity),
+      emitListFunctions(plan, entity),
       emitWriteFunctions(plan, entity),
       emitByHand(entity),
       emitPut(entity),
       emitAudit(entity),
     ]),
+    emitListPieces(plan),
     emitEffects(plan),
     emitTransitions(plan),
     // Of the application's role, too: an earlier version may have had functions that are no longer called.
@@ -79,6 +83,8 @@ function grantedFunctions(plan: Plan, entity: EntityPlan): readonly string[] {
     `app.full_${name}(app.${ident(name)})`,
     `app.read_${name}(text[], ${id}[])`,
     `app.list_${name}(text, ${id}, integer, integer)`,
+    `app.find_${name}(text, jsonb)`,
+    `app.count_${name}(text, jsonb, boolean)`,
     `app.load_${name}(text[], ${id}[])`,
     `app.past_${name}(text[], ${id}[], timestamp with time zone[], integer[])`,
     `app.history_${name}(text[], ${id}[], boolean[], integer[], integer[], integer[])`,

@@ -41,6 +41,15 @@ export const faults = {
   not_available: fill("is not available", "недоступно"),
   full: fill("is more than there is room for", "больше, чем может поместиться"),
   unknown_parameter: fill("is not a parameter of this operation", "этой операции такой параметр неизвестен"),
+  unknown_operator: fill(
+    "is not an operator of this field; it takes {operators}",
+    "не оператор этого поля; допустимы {operators}",
+  ),
+  not_filterable: fill("cannot be filtered on; these can: {fields}", "по этому полю нет отбора; он есть по: {fields}"),
+  not_sortable: fill(
+    "cannot sort by '{field}', but by: {fields}",
+    "нет сортировки по «{field}»; она есть по: {fields}",
+  ),
   invalid_parameter: fill("{expected}", "{expected}"),
 } as const satisfies Record<string, Text>;
 

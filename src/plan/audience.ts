@@ -44,3 +44,7 @@ export function chance(policy: Policy, audience: Audience): "always" | "maybe" |
     }
   }
 }
+
+/** Whether an actor of this audience may read the field of a record that it may read. */
+export const readable = (field: FieldPlan, audience: Audience): "always" | "maybe" | "never" =>
+  field.readBy === null ? "always" : chance(field.readBy, audience);

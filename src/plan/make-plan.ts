@@ -4,6 +4,7 @@ import type { Behaviour, Behaviours } from "./behaviour.ts";
 import { DeclarationError, type PlanVerifier, type Verifier } from "./finding.ts";
 import type { Plan, SeedPlan } from "./plan.ts";
 import { planEntity } from "./transformers/plan-entity.ts";
+import { listsInPolicies } from "./transformers/plan-indexes.ts";
 import { verifyActions } from "./verifiers/actions.ts";
 import { verifyFields } from "./verifiers/fields.ts";
 import { verifyFrozenFields } from "./verifiers/frozen-fields.ts";
@@ -11,6 +12,7 @@ import { verifyLogin } from "./verifiers/login.ts";
 import { verifyNames } from "./verifiers/names.ts";
 import { verifyPolicies } from "./verifiers/policies.ts";
 import { verifyPolicyCircles } from "./verifiers/policy-circles.ts";
+import { verifyReading } from "./verifiers/reading.ts";
 import { verifyReferences } from "./verifiers/references.ts";
 import { verifyWorkflows } from "./verifiers/workflows.ts";
 
@@ -22,7 +24,7 @@ const verifiers: readonly Verifier[] = [
   verifyPolicyCircles,
   verifyWorkflows,
 ];
-const planVerifiers: readonly PlanVerifier[] = [verifyFields, verifyFrozenFields, verifyActions];
+const planVerifiers: readonly PlanVerifier[] = [verifyFields, verifyReading, verifyFrozenFields, verifyActions];
 
 export interface Planned {
   readonly plan: Plan;
@@ -38,7 +40,9 @@ export function makePlan(declared: Application): Planned {
   const ids = new Map(declared.entities.map((entity) => [entity.name, entity.id]));
   const plan: Plan = deepFreeze({
     name: declared.name,
-    entities: declared.entities.map((entity) => planEntity(entity, (name) => ids.get(name) ?? null)),
+    entities: declared.entities.map((entity) =>
+      planEntity(entity, (name) => ids.get(name) ?? null, listsInPolicies(declared, entity.name)),
+    ),
     actors: declared.actors === null ? null : { login: null, ...declared.actors },
   });
   const findings = [

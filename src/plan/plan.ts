@@ -20,6 +20,8 @@ export interface FieldPlan {
   readonly unique: boolean;
   readonly filter: boolean;
   readonly sort: boolean;
+  /** A reference, or a list of them, whose records may be asked for along with the record. */
+  readonly expand: boolean;
   readonly personal: boolean;
   readonly setBy: Ownership;
   readonly readBy: Policy | null;
@@ -90,8 +92,8 @@ export interface IndexPlan {
   readonly name: string;
   readonly columns: readonly string[];
   readonly unique: boolean;
-  /** Compare without regard to case. */
-  readonly caseless: boolean;
+  /** The first column without regard to case: by letters of ASCII alone (e-mails), or of all alphabets. */
+  readonly caseless: "ascii" | "all" | null;
   /** An index over the entries of a list. */
   readonly entries: boolean;
 }
@@ -105,6 +107,8 @@ export interface EntityPlan {
   readonly title: string;
   readonly id: "uuid" | "serial";
   readonly fields: readonly FieldPlan[];
+  /** Everything that a record shows, as fields: `id`, `status`, the entity's own, the stamps. */
+  readonly members: readonly FieldPlan[];
   readonly lifecycle: LifecyclePlan | null;
   readonly read: Policy;
   readonly demandsVersion: boolean;

@@ -1,6 +1,8 @@
 import { Batch } from "../database/batch.ts";
-import type { Engine, Row } from "../database/engine.ts";
-import type { JsonObject } from "../kernel/json.ts";
+import { DatabaseError, type Engine, type Row } from "../database/engine.ts";
+import type { ListQuery } from "../domain/reading/list-query.ts";
+import type { Json, JsonObject } from "../kernel/json.ts";
+import { Refusal } from "../kernel/refusal.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
 
 /** Who asks: a user's id, `system` for Gesta itself, null for a visitor. */
@@ -12,7 +14,7 @@ export type Shown =
   | { readonly outcome: "not_found" | "unauthenticated" };
 
 export type Page =
-  | { readonly outcome: "listed"; readonly next: string | null; readonly body: string }
+  | { readonly outcome: "listed"; readonly next: readonly Json[] | null; readonly body: string }
   | { readonly outcome: "unauthenticated" };
 
 export type LoadedRecord =
@@ -70,7 +72,11 @@ export type Remembered = Extract<Written, { outcome: "done" }> | { readonly outc
 /** The records of all entities: the only way to read and to change them. */
 export interface RecordsRepository {
   read(entity: string, who: Who, id: string): Promise<Shown>;
-  list(entity: string, who: Who, after: string | null, skip: number, limit: number): Promise<Page>;
+  /** Records by their ids, in one statement, each answered in its place. */
+  readAll(entity: string, who: Who, ids: readonly string[]): Promise<readonly Shown[]>;
+  list(entity: string, who: Who, query: ListQuery): Promise<Page>;
+  /** How many records a list has in all; null where that takes too long to find out. */
+  count(entity: string, who: Who, query: ListQuery): Promise<number | null>;
   load(entity: string, who: Who, id: string): Promise<LoadedRecord>;
   loadBy(entity: string, key: string, value: string): Promise<LoadedRecord>;
   /** The hash of a password, or null. */
@@ -91,9 +97,7 @@ interface OneRecord {
 
 interface OnePage {
   readonly who: Who;
-  readonly after: string | null;
-  readonly skip: number;
-  readonly limit: number;
+  readonly query: ListQuery;
 }
 
 export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository {
@@ -105,7 +109,9 @@ export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository
   };
   return {
     read: (entity, who, id) => of(entity).read.ask({ who, id }),
-    list: (entity, who, after, skip, limit) => of(entity).list.ask({ who, after, skip, limit }),
+    readAll: (entity, who, ids) => of(entity).readAll(who, ids),
+    list: (entity, who, query) => (isUsual(query) ? of(entity).list : of(entity).find).ask({ who, query }),
+    count: (entity, who, query) => of(entity).count(who, query),
     load: (entity, who, id) => of(entity).load.ask({ who, id }),
     loadBy: (entity, key, value) => {
       const batch = of(entity).loadBy.get(key);
@@ -131,6 +137,8 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
   const listText =
     `select app.list_${name}(q.who, q.after, q.skip, q.most) ` +
     `from unnest($1::text[], $2::${idType}[], $3::integer[], $4::integer[]) as q (who, after, skip, most)`;
+  const findText = `select app.find_${name}(q.who, q.asked::jsonb) from unnest($1::text[], $2::text[]) as q (who, asked)`;
+  const readText = `select place, answer from app.read_${name}($1::text[], $2::${idType}[])`;
   const writeText = `select app.write_${name}($1::jsonb)`;
   const byId = <Answer>(verb: string, parse: (answer: string) => Answer) =>
     new Batch<OneRecord, Answer>(async (questions) => {
@@ -155,12 +163,38 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
     list: new Batch<OnePage, Page>(async (questions) => {
       const rows = await engine.run({ name: `list_${name}`, text: listText, writes: false }, [
         questions.map(({ who }) => who),
-        questions.map(({ after }) => after),
-        questions.map(({ skip }) => skip),
-        questions.map(({ limit }) => limit),
+        questions.map(({ query }) => query.after?.[0] ?? null),
+        questions.map(({ query }) => query.skip),
+        questions.map(({ query }) => query.limit),
       ]);
       return rows.map((row) => parsePage(textOf(row[0])));
     }, lists),
+    find: new Batch<OnePage, Page>(async (questions) => {
+      const rows = await inTime(
+        engine.run({ name: `find_${name}`, text: findText, writes: false }, [
+          questions.map(({ who }) => who),
+          questions.map(({ query }) => askedFor(query)),
+        ]),
+        questions.length,
+      );
+      return rows.map((row) => parsePage(textOf(row[0])));
+    }, lists),
+    async count(who: Who, query: ListQuery) {
+      const text = `select app.count_${name}($1, $2::jsonb, $3)`;
+      const asked = askedFor({ ...query, after: null });
+      const [row] = await inTime(
+        engine.run({ name: `count_${name}`, text, writes: false }, [who, asked, query.count === "estimated"]),
+        1,
+      );
+      const { word, rest } = split(textOf(row?.[0]));
+      if (word === "unauthenticated") throw new Refusal(word);
+      if (word !== "counted") throw unexpected(word);
+      return rest === "-" ? null : Number(rest);
+    },
+    async readAll(who: Who, ids: readonly string[]) {
+      const rows = await engine.run({ name: `read_${name}`, text: readText, writes: false }, [ids.map(() => who), ids]);
+      return inPlace(rows, parseShown);
+    },
     write: new Batch<Command, Written>(async (commands) => {
       const rows = await engine.run({ name: `write_${name}`, text: writeText, writes: true }, [
         JSON.stringify(commands),
@@ -175,6 +209,36 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
     },
   };
 }
+
+/** All records in the order of their ids: a statement of its own, since that is what is asked most. */
+const isUsual = ({ filters, sort }: ListQuery): boolean =>
+  filters.length === 0 && sort.length === 1 && sort[0]?.field === "id" && sort[0].direction === "asc";
+
+/** A list as the database's functions take it: see `find_…`. */
+function askedFor({ filters, sort, skip, limit, after }: ListQuery): string {
+  const values: Json[] = [skip, limit + 1, skip + limit + 1, ...(after ?? sort.map(() => null))];
+  const placed = filters.map(({ field, op, value }) => [field, op, values.push(value) - 1]);
+  const keys = sort.map(({ field, direction }, nth) => [
+    field,
+    direction,
+    after === null ? "first" : after[nth] === null ? "null" : "value",
+  ]);
+  return JSON.stringify({ filters: placed, sort: keys, values });
+}
+
+/** SQLSTATE of a statement that its time limit ended. */
+const cancelled = "57014";
+
+/** A filter that no index serves reads many rows: whoever asks learns that, and that nothing is broken. */
+const inTime = <T>(work: Promise<T>, questions: number): Promise<T> =>
+  work.catch((error: unknown) => {
+    if (!(error instanceof DatabaseError && error.sqlState === cancelled) || questions > 1) throw error;
+    const detail = {
+      en: "The list took too long to find. Narrow it with a filter that has an index: any but `contains`.",
+      ru: "Поиск списка занял слишком много времени. Сузьте его отбором, у которого есть индекс: любым, кроме `contains`.",
+    };
+    throw new Refusal("overloaded", { retryAfter: 5, detail }, error);
+  });
 
 /** Answers come with the place of their question, from 1 on, in any order. */
 export function inPlace<Answer>(rows: readonly Row[], parse: (answer: string) => Answer): readonly Answer[] {
@@ -222,8 +286,9 @@ function parsePage(text: string): Page {
   const { word, rest } = split(text);
   if (word === "unauthenticated") return { outcome: word };
   if (word !== "listed") throw unexpected(text);
-  const page = split(rest);
-  return { outcome: word, next: page.word === "-" ? null : page.word, body: page.rest };
+  const end = rest.indexOf("\n");
+  const keys = rest.slice(0, end);
+  return { outcome: word, next: keys === "-" ? null : JSON.parse(keys), body: rest.slice(end + 1) };
 }
 
 function parseLoaded(text: string): LoadedRecord {

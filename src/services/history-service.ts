@@ -18,7 +18,7 @@ export interface ShownHistory {
 /** The past of records, for whoever may read them today or could before they were deleted. */
 export interface HistoryService {
   /** @throws Refusal `gone` where the record was deleted then; `not_found` before its creation. */
-  readAt(entity: string, who: Who, id: string, point: PointInTime): Promise<ShownRecord>;
+  readAt(entity: string, who: Who, id: string, point: PointInTime): Promise<Omit<ShownRecord, "whole">>;
   /** @throws Refusal `unauthenticated` for every visitor. */
   history(entity: string, who: Who, id: string, page: HistoryPage): Promise<ShownHistory>;
 }

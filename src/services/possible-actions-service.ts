@@ -30,7 +30,15 @@ export function possibleActionsService(
     const entity = plan.entities.find((candidate) => candidate.name === name);
     if (entity === undefined) throw new Refusal("not_found");
     const known = new KnownRecords(records, who);
-    const [, loaded] = await Promise.all([queries.read(name, who, id), known.load(name, id)]);
+    const [, loaded] = await Promise.all([
+      queries.read(
+        name,
+        async () => who,
+        () => id,
+        new Map(),
+      ),
+      known.load(name, id),
+    ]);
     // It could be read a moment before or after; then reading again tells what it is now.
     if (loaded.outcome !== "visible") return of(name, who, id);
     const [actor, workflow] = await Promise.all([

@@ -1,39 +1,111 @@
 import { visitorsMay } from "../domain/permit.ts";
+import type { ListCursors } from "../domain/reading/cursor.ts";
+import type { Expansion } from "../domain/reading/expansion.ts";
+import { cut } from "../domain/reading/field-mask.ts";
+import {
+  boundTo,
+  type ListQuery,
+  type Parameters,
+  type Reader,
+  readListQuery,
+  readRecordQuery,
+  type Shape,
+} from "../domain/reading/list-query.ts";
+import type { Fault } from "../kernel/fault.ts";
+import type { JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { EntityPlan, Plan } from "../plan/plan.ts";
 import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
+import { expand } from "./expand-records.ts";
 
 export interface ShownRecord {
   readonly version: number;
+  /** Whether this is the record as every reply has it, not a part of it or more. */
+  readonly whole: boolean;
   /** The record as JSON text, with the fields that the actor may read. */
   readonly body: string;
 }
 
 export interface ShownPage {
-  /** The id to go on after, or null on the last page. */
+  readonly limit: number;
+  readonly skip: number;
+  /** The cursor of the next page, or null on the last one. */
   readonly next: string | null;
+  /** How many there are on all pages; null where nobody asked, or where it takes too long. */
+  readonly total: number | null;
   /** The records as the text of a JSON array. */
   readonly body: string;
 }
 
+/** Finds out who asks, and whether this may be asked with what the caller is known by. A wrong question is refused before a wrong token. */
+export type Identify = (entity: string) => Promise<Who>;
+
 /** Reading: row-level security decides, here only what no visitor ever sees is turned away early. */
 export interface QueriesService {
-  read(entity: string, who: Who, id: string): Promise<ShownRecord>;
-  list(entity: string, who: Who, after: string | null, skip: number, limit: number): Promise<ShownPage>;
+  /** @throws Refusal `invalid_query` with every fault; `unauthenticated`, `not_found`, `gone` */
+  read(entity: string, identify: Identify, id: (who: Who) => string, parameters: Parameters): Promise<ShownRecord>;
+  /** @throws Refusal `invalid_query` with every fault; `unauthenticated` */
+  list(entity: string, identify: Identify, parameters: Parameters): Promise<ShownPage>;
 }
 
-export function queriesService(plan: Plan, records: RecordsRepository): QueriesService {
+interface Parts {
+  readonly plan: Plan;
+  readonly records: RecordsRepository;
+  readonly cursors: ListCursors;
+  readonly roleOf: (who: Who) => Promise<string | null>;
+}
+
+export function queriesService({ plan, records, cursors, roleOf }: Parts): QueriesService {
   const open = new Map(plan.entities.map((entity) => [entity.name, visitorsMay(entity.read, entity)]));
-  const demandToken = (entity: string, who: Who) => {
-    if (who === null && open.get(entity) !== true) throw new Refusal("unauthenticated");
+  const entities = new Map(plan.entities.map((entity) => [entity.name, entity]));
+  const masked = plan.entities.flatMap(({ members }) =>
+    members.filter(({ readBy }) => readBy !== null).map(({ name }) => name),
+  );
+
+  /** Who asks for what. Only a query that names a field with readers of its own has to know the caller's role. */
+  async function asked<Query extends Shape>(
+    entity: EntityPlan,
+    identify: Identify,
+    parameters: Parameters,
+    read: (parameters: Parameters, reader: Reader, faults: Fault[]) => Query,
+  ): Promise<{ readonly who: Who; readonly query: Query }> {
+    const text = [...parameters].flat().join(" ");
+    const audience = masked.some((name) => text.includes(name.replace(/_ids?$/, "")))
+      ? await roleOf(await identify(entity.name))
+      : null;
+    const faults: Fault[] = [];
+    const query = read(parameters, { plan, entity, audience, cursors }, faults);
+    const isOpen = open.get(entity.name) === true;
+    if (faults.length > 0) {
+      const known = isOpen || (await identify(entity.name).catch(() => null)) !== null;
+      throw new Refusal("invalid_query", { errors: known ? faults : faults.map(untold) });
+    }
+    const who = await identify(entity.name);
+    if (who === null && !isOpen) throw new Refusal("unauthenticated");
+    for (const target of targetsOf(query.expansions)) await identify(target);
+    return { who, query };
+  }
+
+  async function shaped(shape: Shape, who: Who, body: string): Promise<string> {
+    if (isWhole(shape)) return body;
+    const value: JsonObject | readonly JsonObject[] = JSON.parse(body); // one record or a list of them, as the database made it
+    const expanded = await expand(records, who, shape.expansions, Array.isArray(value) ? value : [value]);
+    return JSON.stringify(cut(Array.isArray(value) ? expanded : expanded[0], shape.fields));
+  }
+
+  const of = (name: string): EntityPlan => {
+    const entity = entities.get(name);
+    if (entity === undefined) throw new Error(`no entity '${name}' in the plan`);
+    return entity;
   };
+
   return {
-    async read(entity, who, id) {
-      demandToken(entity, who);
-      const shown = await records.read(entity, who, id);
+    async read(name, identify, id, parameters) {
+      const { who, query } = await asked(of(name), identify, parameters, readRecordQuery);
+      const shown = await records.read(name, who, id(who));
       switch (shown.outcome) {
         case "found":
-          return shown;
+          return { version: shown.version, whole: isWhole(query), body: await shaped(query, who, shown.body) };
         case "gone":
           throw new Refusal("gone", { deleted_at: shown.deletedAt });
         case "not_found":
@@ -41,11 +113,31 @@ export function queriesService(plan: Plan, records: RecordsRepository): QueriesS
           throw new Refusal(shown.outcome);
       }
     },
-    async list(entity, who, after, skip, limit) {
-      demandToken(entity, who);
-      const page = await records.list(entity, who, after, skip, limit);
+    async list(name, identify, parameters) {
+      const entity = of(name);
+      const { who, query } = await asked<ListQuery>(entity, identify, parameters, readListQuery);
+      const [page, total] = await Promise.all([
+        records.list(name, who, query),
+        query.count === "none" ? null : records.count(name, who, query),
+      ]);
       if (page.outcome === "unauthenticated") throw new Refusal("unauthenticated");
-      return page;
+      const next = page.next === null ? null : cursors.make(boundTo(entity, query.filters, query.sort), page.next);
+      return { limit: query.limit, skip: query.skip, next, total, body: await shaped(query, who, page.body) };
     },
   };
 }
+
+const targetsOf = (expansions: readonly Expansion[]): readonly string[] =>
+  expansions.flatMap(({ target, further }) => [target.name, ...targetsOf(further)]);
+
+/** A fault for whoever may not read a list at all: it is told that something is wrong, and no name of a field. */
+const untold = ({ parameter = "", code, parameters }: Fault): Fault => {
+  if (["skip", "limit", "cursor", "count"].includes(parameter)) {
+    return { parameter, code, ...(parameters === undefined ? {} : { parameters }) };
+  }
+  return ["sort", "fields", "expand"].includes(parameter)
+    ? { parameter, code: "invalid_parameter", parameters: { expected: "is not valid" } }
+    : { parameter, code: "unknown_parameter" };
+};
+
+const isWhole = ({ fields, expansions }: Shape): boolean => fields === null && expansions.length === 0;

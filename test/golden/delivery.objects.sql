@@ -256,27 +256,6 @@ begin
 end
 $$;
 
--- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
-create or replace function app.list_drinks(who text, after bigint, skipped integer, taken integer) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  bodies text[];
-  ids bigint[];
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_drinks(r) as body
-        from app.drinks r
-        where r.deleted_at is null and r.id > coalesce(after, 0)
-        order by r.id
-        limit taken + 1 offset skipped
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
-                ' [', array_to_string(bodies[:taken], ','), ']');
-end
-$$;
-
 -- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_drinks(askers text[], wanted bigint[])
@@ -380,6 +359,91 @@ begin
           offset 0
         ) r on true;
   end loop;
+end
+$$;
+
+-- What lists of drinks may ask about: the column to filter on and the one to sort by, the type of its values, the
+-- condition under which the actor reads it, and whether there may be no value.
+create or replace function app.listed_drinks(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['r.id', 'r.id', 'bigint', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'price' then array['r.price', 'r.price', 'numeric', null, null]
+  end
+$$;
+
+-- The query for a page of drinks, or for all that are to be counted.
+create or replace function app.query_drinks(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('drinks', asked);
+begin
+  if counting then return concat('select from app.drinks r where r.deleted_at is null', conditions); end if;
+  return concat('select array(select r from app.drinks r where r.deleted_at is null', conditions, gesta.order_of('drinks', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A page of drinks for the actor that has entered: see `list_drinks`.
+create or replace function app.found_drinks(asked jsonb) returns text
+language plpgsql as $$
+declare
+  rows app.drinks[];
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  perform set_config('gesta.wanted', asked->>'values', true);
+  execute gesta.prepared(app.query_drinks(asked, false)) into rows;
+  bodies := array(select app.shown_drinks(r) from unnest(rows) r);
+  if cardinality(bodies) > taken then last := bodies[taken]; end if;
+  return concat('listed ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- A page of drinks as asked for: filters with the places of their values, the order with where to go on, and values, of
+-- which the first three are how many to leave out, how many to take, and both together.
+create or replace function app.find_drinks(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  return app.found_drinks(asked);
+end
+$$;
+
+-- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
+-- 'unauthenticated'.
+create or replace function app.list_drinks(who text, after bigint, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids bigint[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_drinks(r) as body
+        from app.drinks r
+        where r.deleted_at is null and r.id > coalesce(after, 0)
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
+                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- How many drinks a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
+-- all rows, so whoever may not read them all is told the exact number.
+create or replace function app.count_drinks(who text, asked jsonb, estimated boolean) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  return gesta.counted(app.query_drinks(asked, true), estimated and (true));
 end
 $$;
 
@@ -711,27 +775,6 @@ begin
 end
 $$;
 
--- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
-create or replace function app.list_users(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  bodies text[];
-  ids uuid[];
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_users(r) as body
-        from app.users r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
-        order by r.id
-        limit taken + 1 offset skipped
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
-                ' [', array_to_string(bodies[:taken], ','), ']');
-end
-$$;
-
 -- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_users(askers text[], wanted uuid[])
@@ -853,6 +896,111 @@ begin
           offset 0
         ) r on true;
   end loop;
+end
+$$;
+
+-- What lists of users may ask about: the column to filter on and the one to sort by, the type of its values, the
+-- condition under which the actor reads it, and whether there may be no value.
+create or replace function app.listed_users(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['r.id', 'r.id', 'uuid', null, null]
+    when 'status' then array['r.status', null, 'text', null, null]
+    when 'email' then array['lower(r.email)', null, 'email', null, null]
+    when 'role' then array['r.role', null, 'text', null, null]
+    when 'created_at' then array['r.created_at', 'r.created_at', 'timestamptz', null, null]
+  end
+$$;
+
+-- The query for a page of users, or for all that are to be counted. Who may not read all of them looks among
+-- those that it can reach, through an index for each way; row-level security decides all the same.
+create or replace function app.query_users(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('users', asked);
+  keys text;
+  ending text;
+begin
+  if gesta.is_system() or gesta.roles() && array['admin'] then
+    if counting then return concat('select from app.users r where r.deleted_at is null', conditions); end if;
+    return concat('select array(select r from app.users r where r.deleted_at is null', conditions, gesta.order_of('users', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  end if;
+  if counting then
+    return concat('select from app.users r where r.deleted_at is null and (r.id = (select gesta.actor()))', conditions);
+  end if;
+  keys := gesta.keys_of('users', asked->'sort');
+  ending := concat(gesta.order_of('users', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  return concat('select array(select whole from (',
+    '(select r as whole, ', keys, ' from app.users r where r.deleted_at is null and r.id = (select gesta.actor())', conditions, ending, ')',
+    ') pages', gesta.order_of(null, asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A page of users for the actor that has entered: see `list_users`.
+create or replace function app.found_users(asked jsonb) returns text
+language plpgsql as $$
+declare
+  rows app.users[];
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  perform set_config('gesta.wanted', asked->>'values', true);
+  execute gesta.prepared(app.query_users(asked, false)) into rows;
+  bodies := array(select app.shown_users(r) from unnest(rows) r);
+  if cardinality(bodies) > taken then last := bodies[taken]; end if;
+  return concat('listed ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- A page of users as asked for: filters with the places of their values, the order with where to go on, and values, of
+-- which the first three are how many to leave out, how many to take, and both together.
+create or replace function app.find_users(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  return app.found_users(asked);
+end
+$$;
+
+-- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
+-- 'unauthenticated'.
+create or replace function app.list_users(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  if not (gesta.is_system() or gesta.roles() && array['admin']) then
+    return app.found_users(jsonb_build_object('filters', '[]'::jsonb,
+      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
+      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
+  end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_users(r) as body
+        from app.users r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
+                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- How many users a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
+-- all rows, so whoever may not read them all is told the exact number.
+create or replace function app.count_users(who text, asked jsonb, estimated boolean) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  return gesta.counted(app.query_users(asked, true), estimated and (gesta.is_system() or gesta.roles() && array['admin']));
 end
 $$;
 
@@ -1239,27 +1387,6 @@ begin
 end
 $$;
 
--- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
-create or replace function app.list_restaurants(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  bodies text[];
-  ids uuid[];
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_restaurants(r) as body
-        from app.restaurants r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
-        order by r.id
-        limit taken + 1 offset skipped
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
-                ' [', array_to_string(bodies[:taken], ','), ']');
-end
-$$;
-
 -- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_restaurants(askers text[], wanted uuid[])
@@ -1369,6 +1496,92 @@ begin
           offset 0
         ) r on true;
   end loop;
+end
+$$;
+
+-- What lists of restaurants may ask about: the column to filter on and the one to sort by, the type of its values, the
+-- condition under which the actor reads it, and whether there may be no value.
+create or replace function app.listed_restaurants(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['r.id', 'r.id', 'uuid', null, null]
+    when 'status' then array['r.status', null, 'text', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'city' then array['r.city', null, 'text', null, null]
+  end
+$$;
+
+-- The query for a page of restaurants, or for all that are to be counted.
+create or replace function app.query_restaurants(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('restaurants', asked);
+begin
+  if counting then return concat('select from app.restaurants r where r.deleted_at is null', conditions); end if;
+  return concat('select array(select r from app.restaurants r where r.deleted_at is null', conditions, gesta.order_of('restaurants', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A page of restaurants for the actor that has entered: see `list_restaurants`.
+create or replace function app.found_restaurants(asked jsonb) returns text
+language plpgsql as $$
+declare
+  rows app.restaurants[];
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  perform set_config('gesta.wanted', asked->>'values', true);
+  execute gesta.prepared(app.query_restaurants(asked, false)) into rows;
+  bodies := array(select app.shown_restaurants(r) from unnest(rows) r);
+  if cardinality(bodies) > taken then last := bodies[taken]; end if;
+  return concat('listed ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- A page of restaurants as asked for: filters with the places of their values, the order with where to go on, and values, of
+-- which the first three are how many to leave out, how many to take, and both together.
+create or replace function app.find_restaurants(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  return app.found_restaurants(asked);
+end
+$$;
+
+-- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
+-- 'unauthenticated'.
+create or replace function app.list_restaurants(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_restaurants(r) as body
+        from app.restaurants r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
+                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- How many restaurants a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
+-- all rows, so whoever may not read them all is told the exact number.
+create or replace function app.count_restaurants(who text, asked jsonb, estimated boolean) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  return gesta.counted(app.query_restaurants(asked, true), estimated and (true));
 end
 $$;
 
@@ -1709,27 +1922,6 @@ begin
 end
 $$;
 
--- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
-create or replace function app.list_menu_items(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  bodies text[];
-  ids uuid[];
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_menu_items(r) as body
-        from app.menu_items r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
-        order by r.id
-        limit taken + 1 offset skipped
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
-                ' [', array_to_string(bodies[:taken], ','), ']');
-end
-$$;
-
 -- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_menu_items(askers text[], wanted uuid[])
@@ -1833,6 +2025,93 @@ begin
           offset 0
         ) r on true;
   end loop;
+end
+$$;
+
+-- What lists of menu_items may ask about: the column to filter on and the one to sort by, the type of its values, the
+-- condition under which the actor reads it, and whether there may be no value.
+create or replace function app.listed_menu_items(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['r.id', 'r.id', 'uuid', null, null]
+    when 'restaurant_id' then array['r.restaurant_id', null, 'uuid', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'price' then array['r.price', 'r.price', 'numeric', null, null]
+    when 'available' then array['r.available', null, 'boolean', null, null]
+  end
+$$;
+
+-- The query for a page of menu_items, or for all that are to be counted.
+create or replace function app.query_menu_items(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('menu_items', asked);
+begin
+  if counting then return concat('select from app.menu_items r where r.deleted_at is null', conditions); end if;
+  return concat('select array(select r from app.menu_items r where r.deleted_at is null', conditions, gesta.order_of('menu_items', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A page of menu_items for the actor that has entered: see `list_menu_items`.
+create or replace function app.found_menu_items(asked jsonb) returns text
+language plpgsql as $$
+declare
+  rows app.menu_items[];
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  perform set_config('gesta.wanted', asked->>'values', true);
+  execute gesta.prepared(app.query_menu_items(asked, false)) into rows;
+  bodies := array(select app.shown_menu_items(r) from unnest(rows) r);
+  if cardinality(bodies) > taken then last := bodies[taken]; end if;
+  return concat('listed ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- A page of menu_items as asked for: filters with the places of their values, the order with where to go on, and values, of
+-- which the first three are how many to leave out, how many to take, and both together.
+create or replace function app.find_menu_items(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  return app.found_menu_items(asked);
+end
+$$;
+
+-- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
+-- 'unauthenticated'.
+create or replace function app.list_menu_items(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_menu_items(r) as body
+        from app.menu_items r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
+                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- How many menu_items a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
+-- all rows, so whoever may not read them all is told the exact number.
+create or replace function app.count_menu_items(who text, asked jsonb, estimated boolean) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  return gesta.counted(app.query_menu_items(asked, true), estimated and (true));
 end
 $$;
 
@@ -2164,27 +2443,6 @@ begin
 end
 $$;
 
--- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
-create or replace function app.list_promotions(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  bodies text[];
-  ids uuid[];
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_promotions(r) as body
-        from app.promotions r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
-        order by r.id
-        limit taken + 1 offset skipped
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
-                ' [', array_to_string(bodies[:taken], ','), ']');
-end
-$$;
-
 -- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_promotions(askers text[], wanted uuid[])
@@ -2306,6 +2564,92 @@ begin
           offset 0
         ) r on true;
   end loop;
+end
+$$;
+
+-- What lists of promotions may ask about: the column to filter on and the one to sort by, the type of its values, the
+-- condition under which the actor reads it, and whether there may be no value.
+create or replace function app.listed_promotions(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['r.id', 'r.id', 'uuid', null, null]
+    when 'code' then array['r.code', null, 'text', null, null]
+    when 'ends_at' then array['r.ends_at', 'r.ends_at', 'timestamptz', null, null]
+    when 'active' then array['r.active', null, 'boolean', null, null]
+  end
+$$;
+
+-- The query for a page of promotions, or for all that are to be counted.
+create or replace function app.query_promotions(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('promotions', asked);
+begin
+  if counting then return concat('select from app.promotions r where r.deleted_at is null', conditions); end if;
+  return concat('select array(select r from app.promotions r where r.deleted_at is null', conditions, gesta.order_of('promotions', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A page of promotions for the actor that has entered: see `list_promotions`.
+create or replace function app.found_promotions(asked jsonb) returns text
+language plpgsql as $$
+declare
+  rows app.promotions[];
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  perform set_config('gesta.wanted', asked->>'values', true);
+  execute gesta.prepared(app.query_promotions(asked, false)) into rows;
+  bodies := array(select app.shown_promotions(r) from unnest(rows) r);
+  if cardinality(bodies) > taken then last := bodies[taken]; end if;
+  return concat('listed ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- A page of promotions as asked for: filters with the places of their values, the order with where to go on, and values, of
+-- which the first three are how many to leave out, how many to take, and both together.
+create or replace function app.find_promotions(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  return app.found_promotions(asked);
+end
+$$;
+
+-- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
+-- 'unauthenticated'.
+create or replace function app.list_promotions(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_promotions(r) as body
+        from app.promotions r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
+                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- How many promotions a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
+-- all rows, so whoever may not read them all is told the exact number.
+create or replace function app.count_promotions(who text, asked jsonb, estimated boolean) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  return gesta.counted(app.query_promotions(asked, true), estimated and (gesta.is_system()));
 end
 $$;
 
@@ -2646,27 +2990,6 @@ begin
 end
 $$;
 
--- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
-create or replace function app.list_orders(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  bodies text[];
-  ids uuid[];
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_orders(r) as body
-        from app.orders r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
-        order by r.id
-        limit taken + 1 offset skipped
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
-                ' [', array_to_string(bodies[:taken], ','), ']');
-end
-$$;
-
 -- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_orders(askers text[], wanted uuid[])
@@ -2770,6 +3093,113 @@ begin
           offset 0
         ) r on true;
   end loop;
+end
+$$;
+
+-- What lists of orders may ask about: the column to filter on and the one to sort by, the type of its values, the
+-- condition under which the actor reads it, and whether there may be no value.
+create or replace function app.listed_orders(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['r.id', 'r.id', 'uuid', null, null]
+    when 'status' then array['r.status', null, 'text', null, null]
+    when 'restaurant_id' then array['r.restaurant_id', null, 'uuid', null, null]
+    when 'user_id' then array['r.user_id', null, 'uuid', null, null]
+    when 'final_price' then array['r.final_price', 'r.final_price', 'numeric', null, null]
+    when 'created_at' then array['r.created_at', 'r.created_at', 'timestamptz', null, null]
+  end
+$$;
+
+-- The query for a page of orders, or for all that are to be counted. Who may not read all of them looks among
+-- those that it can reach, through an index for each way; row-level security decides all the same.
+create or replace function app.query_orders(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('orders', asked);
+  keys text;
+  ending text;
+begin
+  if gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin'] then
+    if counting then return concat('select from app.orders r where r.deleted_at is null', conditions); end if;
+    return concat('select array(select r from app.orders r where r.deleted_at is null', conditions, gesta.order_of('orders', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  end if;
+  if counting then
+    return concat('select from app.orders r where r.deleted_at is null and (r.user_id = (select gesta.actor()) or r.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])))', conditions);
+  end if;
+  keys := gesta.keys_of('orders', asked->'sort');
+  ending := concat(gesta.order_of('orders', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  return concat('select array(select whole from (',
+    '(select r as whole, ', keys, ' from app.orders r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
+    ' union all ', '(select page.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral (select r as whole, ', keys, ' from app.orders r where r.deleted_at is null and r.restaurant_id = reached.id and (r.user_id = (select gesta.actor())) is not true', conditions, ending, ') page)',
+    ') pages', gesta.order_of(null, asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A page of orders for the actor that has entered: see `list_orders`.
+create or replace function app.found_orders(asked jsonb) returns text
+language plpgsql as $$
+declare
+  rows app.orders[];
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  perform set_config('gesta.wanted', asked->>'values', true);
+  execute gesta.prepared(app.query_orders(asked, false)) into rows;
+  bodies := array(select app.shown_orders(r) from unnest(rows) r);
+  if cardinality(bodies) > taken then last := bodies[taken]; end if;
+  return concat('listed ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- A page of orders as asked for: filters with the places of their values, the order with where to go on, and values, of
+-- which the first three are how many to leave out, how many to take, and both together.
+create or replace function app.find_orders(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  return app.found_orders(asked);
+end
+$$;
+
+-- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
+-- 'unauthenticated'.
+create or replace function app.list_orders(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  if not (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']) then
+    return app.found_orders(jsonb_build_object('filters', '[]'::jsonb,
+      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
+      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
+  end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_orders(r) as body
+        from app.orders r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
+                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- How many orders a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
+-- all rows, so whoever may not read them all is told the exact number.
+create or replace function app.count_orders(who text, asked jsonb, estimated boolean) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  return gesta.counted(app.query_orders(asked, true), estimated and (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']));
 end
 $$;
 
@@ -3109,27 +3539,6 @@ begin
 end
 $$;
 
--- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
-create or replace function app.list_wallets(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  bodies text[];
-  ids uuid[];
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_wallets(r) as body
-        from app.wallets r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
-        order by r.id
-        limit taken + 1 offset skipped
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
-                ' [', array_to_string(bodies[:taken], ','), ']');
-end
-$$;
-
 -- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_wallets(askers text[], wanted uuid[])
@@ -3251,6 +3660,107 @@ begin
           offset 0
         ) r on true;
   end loop;
+end
+$$;
+
+-- What lists of wallets may ask about: the column to filter on and the one to sort by, the type of its values, the
+-- condition under which the actor reads it, and whether there may be no value.
+create or replace function app.listed_wallets(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['r.id', 'r.id', 'uuid', null, null]
+  end
+$$;
+
+-- The query for a page of wallets, or for all that are to be counted. Who may not read all of them looks among
+-- those that it can reach, through an index for each way; row-level security decides all the same.
+create or replace function app.query_wallets(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('wallets', asked);
+  keys text;
+  ending text;
+begin
+  if gesta.is_system() or gesta.roles() && array['admin'] then
+    if counting then return concat('select from app.wallets r where r.deleted_at is null', conditions); end if;
+    return concat('select array(select r from app.wallets r where r.deleted_at is null', conditions, gesta.order_of('wallets', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  end if;
+  if counting then
+    return concat('select from app.wallets r where r.deleted_at is null and (r.user_id = (select gesta.actor()))', conditions);
+  end if;
+  keys := gesta.keys_of('wallets', asked->'sort');
+  ending := concat(gesta.order_of('wallets', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  return concat('select array(select whole from (',
+    '(select r as whole, ', keys, ' from app.wallets r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
+    ') pages', gesta.order_of(null, asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A page of wallets for the actor that has entered: see `list_wallets`.
+create or replace function app.found_wallets(asked jsonb) returns text
+language plpgsql as $$
+declare
+  rows app.wallets[];
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  perform set_config('gesta.wanted', asked->>'values', true);
+  execute gesta.prepared(app.query_wallets(asked, false)) into rows;
+  bodies := array(select app.shown_wallets(r) from unnest(rows) r);
+  if cardinality(bodies) > taken then last := bodies[taken]; end if;
+  return concat('listed ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- A page of wallets as asked for: filters with the places of their values, the order with where to go on, and values, of
+-- which the first three are how many to leave out, how many to take, and both together.
+create or replace function app.find_wallets(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  return app.found_wallets(asked);
+end
+$$;
+
+-- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
+-- 'unauthenticated'.
+create or replace function app.list_wallets(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  if not (gesta.is_system() or gesta.roles() && array['admin']) then
+    return app.found_wallets(jsonb_build_object('filters', '[]'::jsonb,
+      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
+      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
+  end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_wallets(r) as body
+        from app.wallets r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
+                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- How many wallets a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
+-- all rows, so whoever may not read them all is told the exact number.
+create or replace function app.count_wallets(who text, asked jsonb, estimated boolean) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  return gesta.counted(app.query_wallets(asked, true), estimated and (gesta.is_system() or gesta.roles() && array['admin']));
 end
 $$;
 
@@ -3591,27 +4101,6 @@ begin
 end
 $$;
 
--- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
-create or replace function app.list_transfers(who text, after uuid, skipped integer, taken integer) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  bodies text[];
-  ids uuid[];
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_transfers(r) as body
-        from app.transfers r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
-        order by r.id
-        limit taken + 1 offset skipped
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
-                ' [', array_to_string(bodies[:taken], ','), ']');
-end
-$$;
-
 -- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
 -- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
 create or replace function app.load_transfers(askers text[], wanted uuid[])
@@ -3715,6 +4204,110 @@ begin
           offset 0
         ) r on true;
   end loop;
+end
+$$;
+
+-- What lists of transfers may ask about: the column to filter on and the one to sort by, the type of its values, the
+-- condition under which the actor reads it, and whether there may be no value.
+create or replace function app.listed_transfers(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['r.id', 'r.id', 'uuid', null, null]
+    when 'from_wallet_id' then array['r.from_wallet_id', null, 'uuid', null, null]
+    when 'to_wallet_id' then array['r.to_wallet_id', null, 'uuid', null, null]
+  end
+$$;
+
+-- The query for a page of transfers, or for all that are to be counted. Who may not read all of them looks among
+-- those that it can reach, through an index for each way; row-level security decides all the same.
+create or replace function app.query_transfers(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('transfers', asked);
+  keys text;
+  ending text;
+begin
+  if gesta.is_system() or gesta.roles() && array['admin'] then
+    if counting then return concat('select from app.transfers r where r.deleted_at is null', conditions); end if;
+    return concat('select array(select r from app.transfers r where r.deleted_at is null', conditions, gesta.order_of('transfers', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  end if;
+  if counting then
+    return concat('select from app.transfers r where r.deleted_at is null and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) or r.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))))', conditions);
+  end if;
+  keys := gesta.keys_of('transfers', asked->'sort');
+  ending := concat(gesta.order_of('transfers', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  return concat('select array(select whole from (',
+    '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral (select r as whole, ', keys, ' from app.transfers r where r.deleted_at is null and r.from_wallet_id = reached.id', conditions, ending, ') page)',
+    ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral (select r as whole, ', keys, ' from app.transfers r where r.deleted_at is null and r.to_wallet_id = reached.id and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', conditions, ending, ') page)',
+    ') pages', gesta.order_of(null, asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A page of transfers for the actor that has entered: see `list_transfers`.
+create or replace function app.found_transfers(asked jsonb) returns text
+language plpgsql as $$
+declare
+  rows app.transfers[];
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  perform set_config('gesta.wanted', asked->>'values', true);
+  execute gesta.prepared(app.query_transfers(asked, false)) into rows;
+  bodies := array(select app.shown_transfers(r) from unnest(rows) r);
+  if cardinality(bodies) > taken then last := bodies[taken]; end if;
+  return concat('listed ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- A page of transfers as asked for: filters with the places of their values, the order with where to go on, and values, of
+-- which the first three are how many to leave out, how many to take, and both together.
+create or replace function app.find_transfers(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  return app.found_transfers(asked);
+end
+$$;
+
+-- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
+-- 'unauthenticated'.
+create or replace function app.list_transfers(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  if not (gesta.is_system() or gesta.roles() && array['admin']) then
+    return app.found_transfers(jsonb_build_object('filters', '[]'::jsonb,
+      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
+      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
+  end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_transfers(r) as body
+        from app.transfers r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
+                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- How many transfers a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
+-- all rows, so whoever may not read them all is told the exact number.
+create or replace function app.count_transfers(who text, asked jsonb, estimated boolean) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  return gesta.counted(app.query_transfers(asked, true), estimated and (gesta.is_system() or gesta.roles() && array['admin']));
 end
 $$;
 
@@ -3917,6 +4510,234 @@ drop trigger if exists audited on app.transfers;
 create constraint trigger audited after insert or update or delete on app.transfers
   deferrable initially deferred for each row execute function app.audit_transfers();
 
+-- The value in a place of what a list was asked for, and all values in such a place.
+create or replace function gesta.wanted(place integer) returns text language sql stable as $$
+  select current_setting('gesta.wanted')::jsonb->>place
+$$;
+create or replace function gesta.wanted_all(place integer) returns text[] language sql stable as $$
+  select array(select jsonb_array_elements_text(current_setting('gesta.wanted')::jsonb->place))
+$$;
+
+-- The first text after all those that start with this one: its last character that has a next one, made the next. Null
+-- where there is none. Between U+D7FF and U+E000 lie no characters.
+create or replace function gesta.after_start(start text) returns text language plpgsql immutable as $$
+declare
+  code integer;
+begin
+  for n in reverse length(start)..1 loop
+    code := ascii(substr(start, n, 1));
+    if code < 1114111 then
+      return concat(left(start, n - 1), chr(case code when 55295 then 57344 else code + 1 end));
+    end if;
+  end loop;
+  return null;
+end
+$$;
+
+-- What lists of an entity know of a field: see `app.listed_<entity>`.
+create or replace function gesta.listed(entity text, field text) returns text[] language sql immutable as $$
+  select case entity
+    when 'drinks' then app.listed_drinks(field)
+    when 'users' then app.listed_users(field)
+    when 'restaurants' then app.listed_restaurants(field)
+    when 'menu_items' then app.listed_menu_items(field)
+    when 'promotions' then app.listed_promotions(field)
+    when 'orders' then app.listed_orders(field)
+    when 'wallets' then app.listed_wallets(field)
+    when 'transfers' then app.listed_transfers(field)
+  end
+$$;
+
+-- One filter as a condition, null for one that there is not. `place` is where its value stands.
+create or replace function gesta.condition(piece text[], op text, place integer) returns text language plpgsql immutable as $$
+declare
+  col text := piece[1];
+  type text := piece[3];
+  value text := format(case type when 'email' then '(select lower(gesta.wanted(%s)))' else '(select gesta.wanted(%s)::%s)' end, place, type);
+  options text := format(case type when 'email' then 'array(select lower(v) from unnest(gesta.wanted_all(%s)) v)'
+                                   else '(select gesta.wanted_all(%s)::%s[])::%2$s[]' end, place, type);
+begin
+  if op in ('contains', 'starts') then
+    if type = 'text' then
+      col := format('(lower(%s collate "und-x-icu") collate "C")', col);
+      value := format('(select (lower(gesta.wanted(%s) collate "und-x-icu") collate "C"))', place);
+    elsif type <> 'email' then
+      return null;
+    end if;
+  end if;
+  return case op
+    when 'eq' then format('%s = %s', col, value)
+    when 'ne' then format('%s is distinct from %s', col, value)
+    when 'gt' then format('%s > %s', col, value)
+    when 'gte' then format('%s >= %s', col, value)
+    when 'lt' then format('%s < %s', col, value)
+    when 'lte' then format('%s <= %s', col, value)
+    when 'in' then format('%s = any (%s)', col, options)
+    when 'nin' then format('(%s = any (%s)) is not true', col, options)
+    when 'null' then format('%s is null', col)
+    when 'not_null' then format('%s is not null', col)
+    when 'has' then format('%s @> array[%s]', col, value)
+    when 'contains' then format('strpos(%s, %s) > 0', col, value)
+    when 'starts' then
+      format('%1$s >= %2$s and (%1$s < (select gesta.after_start(%2$s) collate "C")) is not false and starts_with(%1$s, %2$s)', col, value)
+  end;
+end
+$$;
+
+-- The conditions of a list, each behind an 'and': a filter on what the actor may not read matches no record.
+create or replace function gesta.conditions(entity text, asked jsonb) returns text language plpgsql immutable as $$
+declare
+  filter jsonb;
+  piece text[];
+  conditions text := '';
+begin
+  for filter in select jsonb_array_elements(asked->'filters') loop
+    piece := gesta.listed(entity, filter->>0);
+    if piece[1] is null then raise exception 'no filter of %: %', entity, filter; end if;
+    conditions := concat(conditions, ' and (' || piece[4] || ')', ' and (' || gesta.condition(piece, filter->>1, (filter->>2)::integer) || ')');
+  end loop;
+  return concat(conditions, ' and ' || gesta.beyond(entity, asked->'sort'));
+end
+$$;
+
+-- These are in PL/pgSQL, since a function in SQL that is not inlined is planned anew in every transaction.
+-- A key of an order: what the actor may not read sorts as if there were no value.
+create or replace function gesta.sort_key(piece text[]) returns text language plpgsql immutable as $$
+begin
+  return case when piece[4] is null then piece[2] else format('(case when %s then %s end)', piece[4], piece[2]) end;
+end
+$$;
+
+-- What comes after a record in an order; null for the first page. Each key has its field, its direction and what the
+-- record has there: 'value' or 'null'; their values stand from place 3 on. Ascending, records without a value come last.
+create or replace function gesta.beyond(entity text, sort jsonb) returns text language plpgsql immutable as $$
+declare
+  piece text[];
+  key text;
+  value text;
+  further text;
+  same text;
+  keys text[];
+  vals text[];
+  result text;
+  level boolean := true;
+begin
+  if sort->0->>2 = 'first' then return null; end if;
+  for n in reverse jsonb_array_length(sort) - 1..0 loop
+    piece := gesta.listed(entity, sort->n->>0);
+    key := gesta.sort_key(piece);
+    value := format('(select gesta.wanted(%s)::%s)', n + 3, case piece[3] when 'email' then 'text' else piece[3] end);
+    further := format(case sort->n->>1 when 'asc' then '%s > %s' else '%s < %s' end, key, value);
+    same := format('%s = %s', key, value);
+    if sort->n->>2 = 'null' then
+      further := case sort->n->>1 when 'desc' then format('%s is not null', key) end;
+      same := format('%s is null', key);
+    elsif piece[5] is not null and sort->n->>1 = 'asc' then
+      further := format('(%s or %s is null)', further, key);
+    end if;
+    result := concat_ws(' or ', further, same || ' and (' || result || ')');
+    if result = '' then result := 'false'; end if;
+    keys := key || keys;
+    vals := value || vals;
+    level := level and piece[5] is null and sort->n->>1 = sort->0->>1;
+  end loop;
+  -- One direction and a value everywhere: rows can be compared, and an index starts at the right place.
+  if level then
+    return format(case sort->0->>1 when 'asc' then '(%s) > (%s)' else '(%s) < (%s)' end,
+                  array_to_string(keys, ', '), array_to_string(vals, ', '));
+  end if;
+  return concat('(', result, ')');
+end
+$$;
+
+-- The keys of an order as columns, and the order by these columns.
+create or replace function gesta.keys_of(entity text, sort jsonb) returns text language plpgsql immutable as $$
+declare
+  keys text[] := '{}';
+begin
+  for nth in 0..jsonb_array_length(sort) - 1 loop
+    keys := keys || format('%s as key_%s', gesta.sort_key(gesta.listed(entity, sort->nth->>0)), nth + 1);
+  end loop;
+  return array_to_string(keys, ', ');
+end
+$$;
+create or replace function gesta.order_of(entity text, sort jsonb) returns text language plpgsql immutable as $$
+declare
+  key jsonb;
+  name text;
+  keys text[] := '{}';
+begin
+  for key in select jsonb_array_elements(sort) loop
+    name := gesta.sort_key(gesta.listed(coalesce(entity, ''), key->>0));
+    if entity is null then name := format('key_%s', cardinality(keys) + 1); end if;
+    if name is null then raise exception 'no order of %: %', entity, key; end if;
+    keys := keys || concat(name, case key->>1 when 'desc' then ' desc' end);
+  end loop;
+  return concat(' order by ', array_to_string(keys, ', '));
+end
+$$;
+
+-- Prepares a query once in a session and says how to run it: to plan it at every call takes longer than to run it. The
+-- session may have prepared anything under that name, so what stands there is run only if it is this very text.
+create or replace function gesta.prepared(statement text) returns text language plpgsql as $$
+declare
+  title text := concat('gesta_', md5(statement));
+  preparing text := concat('prepare ', title, ' as ', statement);
+  known text;
+  many boolean;
+begin
+  select max(case when p.from_sql then p.statement else '' end) filter (where p.name = title), count(*) >= 200
+    into known, many
+    from pg_prepared_statements p;
+  if known is null and not many then
+    execute preparing;
+  elsif known is distinct from preparing then
+    return statement;
+  end if;
+  return concat('execute ', title);
+end
+$$;
+
+-- Counts the rows of a query, for two seconds or until the statement's own limit. An estimate is exact up to a thousand.
+create or replace function gesta.counted(statement text, estimated boolean) returns text language plpgsql as $$
+declare
+  rows refcursor;
+  seen bigint;
+  number bigint := 0;
+  estimate json;
+begin
+  open rows for execute statement;
+  loop
+    move forward 1001 from rows;
+    get diagnostics seen = row_count;
+    number := number + seen;
+    if seen < 1001 then return concat('counted ', number); end if;
+    if estimated then
+      execute concat('explain (format json) ', statement) into estimate;
+      return concat('counted ', greatest(number, (estimate->0->'Plan'->>'Plan Rows')::numeric::bigint));
+    end if;
+    if clock_timestamp() > statement_timestamp() + interval '2 seconds' then return 'counted -'; end if;
+  end loop;
+exception when query_canceled then
+  return 'counted -';
+end
+$$;
+
+revoke all on function
+  gesta.wanted(integer),
+  gesta.wanted_all(integer),
+  gesta.after_start(text),
+  gesta.listed(text, text),
+  gesta.condition(text[], text, integer),
+  gesta.conditions(text, jsonb),
+  gesta.sort_key(text[]),
+  gesta.beyond(text, jsonb),
+  gesta.keys_of(text, jsonb),
+  gesta.order_of(text, jsonb),
+  gesta.prepared(text),
+  gesta.counted(text, boolean)
+  from public;
+
 -- Does the effects of commands that were done. One that fails takes its command along.
 create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
 language plpgsql as $$
@@ -3964,6 +4785,8 @@ grant execute on function
   app.full_drinks(app.drinks),
   app.read_drinks(text[], bigint[]),
   app.list_drinks(text, bigint, integer, integer),
+  app.find_drinks(text, jsonb),
+  app.count_drinks(text, jsonb, boolean),
   app.load_drinks(text[], bigint[]),
   app.past_drinks(text[], bigint[], timestamp with time zone[], integer[]),
   app.history_drinks(text[], bigint[], boolean[], integer[], integer[], integer[]),
@@ -3976,6 +4799,8 @@ grant execute on function
   app.full_users(app.users),
   app.read_users(text[], uuid[]),
   app.list_users(text, uuid, integer, integer),
+  app.find_users(text, jsonb),
+  app.count_users(text, jsonb, boolean),
   app.load_users(text[], uuid[]),
   app.past_users(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_users(text[], uuid[], boolean[], integer[], integer[], integer[]),
@@ -3991,6 +4816,8 @@ grant execute on function
   app.full_restaurants(app.restaurants),
   app.read_restaurants(text[], uuid[]),
   app.list_restaurants(text, uuid, integer, integer),
+  app.find_restaurants(text, jsonb),
+  app.count_restaurants(text, jsonb, boolean),
   app.load_restaurants(text[], uuid[]),
   app.past_restaurants(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_restaurants(text[], uuid[], boolean[], integer[], integer[], integer[]),
@@ -4003,6 +4830,8 @@ grant execute on function
   app.full_menu_items(app.menu_items),
   app.read_menu_items(text[], uuid[]),
   app.list_menu_items(text, uuid, integer, integer),
+  app.find_menu_items(text, jsonb),
+  app.count_menu_items(text, jsonb, boolean),
   app.load_menu_items(text[], uuid[]),
   app.past_menu_items(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_menu_items(text[], uuid[], boolean[], integer[], integer[], integer[]),
@@ -4015,6 +4844,8 @@ grant execute on function
   app.full_promotions(app.promotions),
   app.read_promotions(text[], uuid[]),
   app.list_promotions(text, uuid, integer, integer),
+  app.find_promotions(text, jsonb),
+  app.count_promotions(text, jsonb, boolean),
   app.load_promotions(text[], uuid[]),
   app.past_promotions(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_promotions(text[], uuid[], boolean[], integer[], integer[], integer[]),
@@ -4028,6 +4859,8 @@ grant execute on function
   app.full_orders(app.orders),
   app.read_orders(text[], uuid[]),
   app.list_orders(text, uuid, integer, integer),
+  app.find_orders(text, jsonb),
+  app.count_orders(text, jsonb, boolean),
   app.load_orders(text[], uuid[]),
   app.past_orders(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_orders(text[], uuid[], boolean[], integer[], integer[], integer[]),
@@ -4041,6 +4874,8 @@ grant execute on function
   app.full_wallets(app.wallets),
   app.read_wallets(text[], uuid[]),
   app.list_wallets(text, uuid, integer, integer),
+  app.find_wallets(text, jsonb),
+  app.count_wallets(text, jsonb, boolean),
   app.load_wallets(text[], uuid[]),
   app.past_wallets(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_wallets(text[], uuid[], boolean[], integer[], integer[], integer[]),
@@ -4054,6 +4889,8 @@ grant execute on function
   app.full_transfers(app.transfers),
   app.read_transfers(text[], uuid[]),
   app.list_transfers(text, uuid, integer, integer),
+  app.find_transfers(text, jsonb),
+  app.count_transfers(text, jsonb, boolean),
   app.load_transfers(text[], uuid[]),
   app.past_transfers(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_transfers(text[], uuid[], boolean[], integer[], integer[], integer[]),

@@ -117,32 +117,58 @@ create table app.transfers (
   constraint transfers_amount_check check (amount <> 'NaN' and amount > 0)
 ) with (fillfactor = 90);
 
-create index drinks_name_index on app.drinks (name) where deleted_at is null;
-create index drinks_price_index on app.drinks (price) where deleted_at is null;
+create index drinks_name_index on app.drinks (name, id) where deleted_at is null;
+create index drinks_price_index on app.drinks (price, id) where deleted_at is null;
+create index drinks_name_start_index on app.drinks ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;
 
 create unique index users_email_key on app.users (lower(email)) where deleted_at is null;
-create index users_role_index on app.users (role) where deleted_at is null;
+create index users_status_index on app.users (status, id) where deleted_at is null;
+create index users_role_index on app.users (role, id) where deleted_at is null;
+create index users_created_at_index on app.users (created_at, id) where deleted_at is null;
+create index users_status_created_at_index on app.users (status, created_at, id) where deleted_at is null;
+create index users_role_created_at_index on app.users (role, created_at, id) where deleted_at is null;
 
-create index restaurants_name_index on app.restaurants (name) where deleted_at is null;
-create index restaurants_city_index on app.restaurants (city) where deleted_at is null;
+create index restaurants_status_index on app.restaurants (status, id) where deleted_at is null;
+create index restaurants_name_index on app.restaurants (name, id) where deleted_at is null;
+create index restaurants_city_index on app.restaurants (city, id) where deleted_at is null;
+create index restaurants_status_name_index on app.restaurants (status, name, id) where deleted_at is null;
+create index restaurants_city_name_index on app.restaurants (city, name, id) where deleted_at is null;
+create index restaurants_name_start_index on app.restaurants ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;
+create index restaurants_city_start_index on app.restaurants ((lower(city collate "und-x-icu") collate "C")) where deleted_at is null;
+create index restaurants_staff_ids_index on app.restaurants using gin (staff_ids) where deleted_at is null;
 
-create index menu_items_restaurant_id_index on app.menu_items (restaurant_id) where deleted_at is null;
-create index menu_items_name_index on app.menu_items (name) where deleted_at is null;
-create index menu_items_price_index on app.menu_items (price) where deleted_at is null;
-create index menu_items_available_index on app.menu_items (available) where deleted_at is null;
+create index menu_items_restaurant_id_index on app.menu_items (restaurant_id, id) where deleted_at is null;
+create index menu_items_name_index on app.menu_items (name, id) where deleted_at is null;
+create index menu_items_price_index on app.menu_items (price, id) where deleted_at is null;
+create index menu_items_available_index on app.menu_items (available, id) where deleted_at is null;
+create index menu_items_restaurant_id_name_index on app.menu_items (restaurant_id, name, id) where deleted_at is null;
+create index menu_items_restaurant_id_price_index on app.menu_items (restaurant_id, price, id) where deleted_at is null;
+create index menu_items_available_name_index on app.menu_items (available, name, id) where deleted_at is null;
+create index menu_items_available_price_index on app.menu_items (available, price, id) where deleted_at is null;
+create index menu_items_name_start_index on app.menu_items ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;
 
 create unique index promotions_code_key on app.promotions (code) where deleted_at is null;
-create index promotions_ends_at_index on app.promotions (ends_at) where deleted_at is null;
-create index promotions_active_index on app.promotions (active) where deleted_at is null;
+create index promotions_ends_at_index on app.promotions (ends_at, id) where deleted_at is null;
+create index promotions_active_index on app.promotions (active, id) where deleted_at is null;
+create index promotions_active_ends_at_index on app.promotions (active, ends_at, id) where deleted_at is null;
+create index promotions_code_start_index on app.promotions ((lower(code collate "und-x-icu") collate "C")) where deleted_at is null;
 
-create index orders_restaurant_id_index on app.orders (restaurant_id) where deleted_at is null;
-create index orders_user_id_index on app.orders (user_id) where deleted_at is null;
-create index orders_final_price_index on app.orders (final_price) where deleted_at is null;
+create index orders_status_index on app.orders (status, id) where deleted_at is null;
+create index orders_restaurant_id_index on app.orders (restaurant_id, id) where deleted_at is null;
+create index orders_user_id_index on app.orders (user_id, id) where deleted_at is null;
+create index orders_final_price_index on app.orders (final_price, id) where deleted_at is null;
+create index orders_created_at_index on app.orders (created_at, id) where deleted_at is null;
+create index orders_status_final_price_index on app.orders (status, final_price, id) where deleted_at is null;
+create index orders_status_created_at_index on app.orders (status, created_at, id) where deleted_at is null;
+create index orders_restaurant_id_final_price_index on app.orders (restaurant_id, final_price, id) where deleted_at is null;
+create index orders_restaurant_id_created_at_index on app.orders (restaurant_id, created_at, id) where deleted_at is null;
+create index orders_user_id_final_price_index on app.orders (user_id, final_price, id) where deleted_at is null;
+create index orders_user_id_created_at_index on app.orders (user_id, created_at, id) where deleted_at is null;
 
 create unique index wallets_user_id_key on app.wallets (user_id) where deleted_at is null;
 
-create index transfers_from_wallet_id_index on app.transfers (from_wallet_id) where deleted_at is null;
-create index transfers_to_wallet_id_index on app.transfers (to_wallet_id) where deleted_at is null;
+create index transfers_from_wallet_id_index on app.transfers (from_wallet_id, id) where deleted_at is null;
+create index transfers_to_wallet_id_index on app.transfers (to_wallet_id, id) where deleted_at is null;
 
 alter table app.menu_items add constraint menu_items_restaurant_id_reference
   foreign key (restaurant_id) references app.restaurants;

@@ -10,5 +10,6 @@ create table app.drinks (
   constraint drinks_price_check check (price <> 'NaN' and price >= 0)
 ) with (fillfactor = 90);
 
-create index drinks_name_index on app.drinks (name) where deleted_at is null;
-create index drinks_price_index on app.drinks (price) where deleted_at is null;
+create index drinks_name_index on app.drinks (name, id) where deleted_at is null;
+create index drinks_price_index on app.drinks (price, id) where deleted_at is null;
+create index drinks_name_start_index on app.drinks ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;

@@ -2,7 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import delivery from "../../examples/delivery/application.ts";
-import { type RunningApplication, type Surroundings, startApplication } from "../../src/gesta.ts";
+import type { Application } from "../../src/declare/application.ts";
+import {
+  type RunningApplication,
+  type Surroundings,
+  startApplication,
+} from "../../src/gesta.ts";
 import { readConfiguration } from "../../src/kernel/configuration.ts";
 import { silent } from "../../src/kernel/observation.ts";
 import { seededToken } from "../../src/operations.ts";
@@ -40,7 +45,9 @@ export interface TestApplication {
 }
 
 /** Starts delivery, sown, on a free port. */
-export async function runDelivery(engine: EngineName): Promise<TestApplication> {
+export const runDelivery = (engine: EngineName): Promise<TestApplication> => runApplication(delivery, engine);
+
+/** Starts an application, sown, on a free port. */
   const directory = mkdtempSync(join(tmpdir(), "gesta-test-"));
   const database = engine === "postgres" ? await freshDatabase() : null;
   const configuration = readConfiguration(
@@ -54,8 +61,8 @@ export async function runDelivery(engine: EngineName): Promise<TestApplication> 
     () => "",
   );
   const around: Surroundings = { configuration, secret, observe: silent };
-  const running = await startApplication(delivery, around);
-  const token = (name: string) => seededToken(delivery, name, secret);
+  const running = await startApplication(declared, around);
+  const token = (name: string) => seededToken(declared, name, secret);
   return {
     running,
     around,

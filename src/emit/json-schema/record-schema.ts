@@ -1,9 +1,18 @@
-import type { EntityPlan, FieldPlan } from "../../plan/plan.ts";
+import { type Audience, readable } from "../../plan/audience.ts";
+import { type Expandable, expandableOf } from "../../plan/expandable.ts";
+import type { EntityPlan } from "../../plan/plan.ts";
 import { fieldSchema, idSchema, type Schema } from "./field-schema.ts";
 
-/** The schema of a record as an audience reads it. States are text here: their list is nobody's business. */
-export function recordSchema(entity: EntityPlan, readable: (field: FieldPlan) => "always" | "maybe" | "never"): Schema {
-  const shown = entity.fields.filter((field) => field.kind !== "password" && readable(field) !== "never");
+/**
+ * The schema of a record as an audience reads it. States are text here: their list is nobody's business.
+ * @param titleOf the name of another entity's schema, null where the audience never reads its records.
+ */
+export function recordSchema(
+  entity: EntityPlan,
+  audience: Audience,
+  titleOf: (entity: string) => string | null,
+): Schema {
+  const shown = entity.fields.filter((field) => field.kind !== "password" && readable(field, audience) !== "never");
   const moment = { type: "string", format: "date-time" };
   return {
     type: "object",
@@ -11,6 +20,9 @@ export function recordSchema(entity: EntityPlan, readable: (field: FieldPlan) =>
       id: idSchema(entity.id),
       ...(entity.lifecycle === null ? {} : { status: { type: "string" } }),
       ...Object.fromEntries(shown.map((field) => [field.name, fieldSchema(field, false)])),
+      ...Object.fromEntries(
+        expandableOf(entity, audience).map((found) => [found.name, expandedSchema(found, titleOf(found.target))]),
+      ),
       version: { type: "integer", minimum: 1 },
       created_at: moment,
       updated_at: moment,
@@ -18,11 +30,20 @@ export function recordSchema(entity: EntityPlan, readable: (field: FieldPlan) =>
     required: [
       "id",
       ...(entity.lifecycle === null ? [] : ["status"]),
-      ...shown.filter((field) => readable(field) === "always").map(({ name }) => name),
+      ...shown.filter((field) => readable(field, audience) === "always").map(({ name }) => name),
       "version",
       "created_at",
       "updated_at",
     ],
     additionalProperties: false,
   };
+}
+
+/** What \`expand\` puts beside a reference: a record, or null where the caller may not read it. */
+function expandedSchema({ field }: Expandable, title: string | null): Schema {
+  const record = title === null ? { type: "null" } : { $ref: `#/components/schemas/${title}` };
+  if (field.kind === "list") return { type: "array", items: record, description: "With `expand` alone" };
+  return title === null
+    ? { ...record, description: "With `expand` alone" }
+    : { anyOf: [record, { type: "null" }], description: "With `expand` alone" };
 }

@@ -1,8 +1,5 @@
 import { type Audience, chance } from "../../plan/audience.ts";
-import type { FieldPlan, Policy } from "../../plan/plan.ts";
-
-export const readable = (field: FieldPlan, audience: Audience) =>
-  field.readBy === null ? "always" : chance(field.readBy, audience);
+import type { Policy } from "../../plan/plan.ts";
 
 /** What is left of a policy for one audience, without the parts that its role has settled. */
 function residue(policy: Policy, audience: Audience): Policy {

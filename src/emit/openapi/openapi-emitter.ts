@@ -4,7 +4,6 @@ import { recordExample } from "../json-schema/example.ts";
 import { idSchema } from "../json-schema/field-schema.ts";
 import { recordSchema } from "../json-schema/record-schema.ts";
 import { accountPaths, accountSchemas } from "./account-operations.ts";
-import { readable } from "./audience.ts";
 import { historyExample, historyOperation, historySchema } from "./history-operation.ts";
 import {
   actionOperation,
@@ -26,6 +25,8 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
   const entities = plan.entities.filter(
     (entity) => chance(entity.read, audience) !== "never" || entity.actions.some((action) => isOpen(action, audience)),
   );
+  const titleOf = (name: string) =>
+    entities.find((entity) => entity.name === name && chance(entity.read, audience) !== "never")?.title ?? null;
   const paths: readonly Path[] = [
     ...entities.flatMap((entity) => pathsOf(plan, entity, audience)),
     ...accountPaths(plan, audience).map((account) => ({ ...account, entity: { id: "uuid" } as const })),
@@ -39,9 +40,7 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
     components: {
       schemas: {
         Problem: problemSchema(codes),
-        ...Object.fromEntries(
-          entities.map((entity) => [entity.title, recordSchema(entity, (field) => readable(field, audience))]),
-        ),
+        ...Object.fromEntries(entities.map((entity) => [entity.title, recordSchema(entity, audience, titleOf)])),
         ...(audience === null ? {} : { RecordHistory: historySchema }),
         [possibleActionsName]: possibleActionsSchema,
         ...accountSchemas(plan, audience),

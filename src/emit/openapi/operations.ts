@@ -1,10 +1,10 @@
 import type { Json } from "../../kernel/json.ts";
 import type { ProblemCode } from "../../kernel/problem.ts";
-import type { Audience } from "../../plan/audience.ts";
+import { type Audience, readable } from "../../plan/audience.ts";
 import type { ActionPlan, EntityPlan, FieldPlan } from "../../plan/plan.ts";
 import { inputExample, recordExample } from "../json-schema/example.ts";
 import { inputSchema, type Schema } from "../json-schema/field-schema.ts";
-import { readable } from "./audience.ts";
+import { listParameters, recordParameters } from "./list-parameters.ts";
 import { possibleActionsExample, possibleActionsName } from "./possible-actions.ts";
 import { actionRefusals, listRefusals, readRefusals, refusalResponses, takesKey } from "./refusals.ts";
 
@@ -47,14 +47,9 @@ export function listOperation(entity: EntityPlan, audience: Audience): Operation
     refuses: listRefusals(audience),
     described: {
       operationId: `list_${entity.name}`,
-      summary: `Lists ${words(entity.name)}, in the order of their ids`,
+      summary: `Lists ${words(entity.name)}`,
       tags: [entity.name],
-      parameters: [
-        query("limit", { type: "integer", minimum: 1, default: 100 }, "Records on the page; more than 1,000 are 1,000"),
-        query("skip", { type: "integer", minimum: 0, maximum: 10_000, default: 0 }, "Records to leave out"),
-        query("cursor", { type: "string" }, "`page.next` of the page before; not together with `skip`"),
-        ifNoneMatch,
-      ],
+      parameters: [...listParameters(entity, audience), ifNoneMatch],
       responses: {
         200: {
           description: "A page",
@@ -103,6 +98,7 @@ export function readOperation(entity: EntityPlan, audience: Audience): Operation
       summary: `Reads one of the ${words(entity.name)}`,
       tags: [entity.name],
       parameters: [
+        ...recordParameters(entity, audience),
         query("as_of", { type: "string", format: "date-time" }, "The record as it was then; not in the future"),
         query("as_of_version", { type: "integer", minimum: 1 }, "The same by version; not together with `as_of`"),
         ifNoneMatch,
@@ -154,7 +150,7 @@ export function ownOperation(entity: EntityPlan, audience: Audience): Operation 
       operationId: `read_own_${entity.singular}`,
       summary: "Reads the caller's own record",
       tags: [entity.name],
-      parameters: [ifNoneMatch],
+      parameters: [...recordParameters(entity, audience), ifNoneMatch],
       responses: {
         200: recordReply("The record", entity, audience, headers("ETag")),
         304: notChanged,

@@ -10,7 +10,6 @@ import { columnsOf, columnType } from "../tables/column-type.ts";
 export const emitReadFunctions = (entity: EntityPlan): string =>
   [
     emitRead(entity),
-    emitList(entity),
     emitLoad(entity),
     ...entity.indexes.filter(({ unique }) => unique).map((index) => emitLoadBy(entity, index)),
   ].join("\n\n");
@@ -19,7 +18,6 @@ export const emitReadFunctions = (entity: EntityPlan): string =>
 const asOwner = "language plpgsql security definer set search_path = pg_catalog, pg_temp as $$";
 
 const idType = (entity: EntityPlan) => (entity.id === "serial" ? "bigint" : "uuid");
-const lowest = (entity: EntityPlan) => (entity.id === "serial" ? "0" : "'00000000-0000-0000-0000-000000000000'");
 
 const perAsker = (body: string): string => `  for asker in
     select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
@@ -54,30 +52,6 @@ ${perAsker(`return query
   select q.place, coalesce(r.answer, 'not_found')
     from unnest(asker.places, asker.ids) q (place, id)
 ${indent(oneById(entity, answer), 4)};`)}
-end
-$$;`;
-}
-
-function emitList(entity: EntityPlan): string {
-  const { name } = entity;
-  return `-- A page in the order of ids: 'listed <id to go on after, or -> <json array>' or 'unauthenticated'.
-create or replace function app.list_${name}(who text, after ${idType(entity)}, skipped integer, taken integer) returns text
-${asOwner}
-declare
-  bodies text[];
-  ids ${idType(entity)}[];
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_${name}(r) as body
-        from app.${ident(name)} r
-        where r.deleted_at is null and r.id > coalesce(after, ${lowest(entity)})
-        order by r.id
-        limit taken + 1 offset skipped
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then ids[taken]::text else '-' end,
-                ' [', array_to_string(bodies[:taken], ','), ']');
 end
 $$;`;
 }
@@ -129,7 +103,7 @@ begin
       left join lateral (
         select concat('hidden ', app.full_${name}(r)) as answer
           from app.${ident(name)} r
-          where ${caseless ? `lower(${column}) = lower(q.value)` : `${column} = ${value}`} and r.deleted_at is null
+          where ${caseless !== null ? `lower(${column}) = lower(q.value)` : `${column} = ${value}`} and r.deleted_at is null
         offset 0
       ) r on true;
 end

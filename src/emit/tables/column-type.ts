@@ -38,6 +38,12 @@ export const columnsOf = (entity: EntityPlan): readonly FieldPlan[] =>
 
 export const columnType = (field: FieldPlan): string => types[field.kind](field);
 
+/**
+ * A text without regard to case, in the order of code points. The "C" collation knows the letters of ASCII alone, and
+ * what the database's own knows depends on where it was made; ICU knows all alphabets everywhere.
+ */
+export const folded = (column: string): string => `(lower(${column} collate "und-x-icu") collate "C")`;
+
 /** Whether the list is an array column, not JSON. */
 export const isArray = (field: FieldPlan): boolean =>
   field.kind === "list" && field.element !== null && arrays[field.element.kind] !== undefined;

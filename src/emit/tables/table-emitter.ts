@@ -1,7 +1,7 @@
 import type { EntityPlan, FieldPlan, IndexPlan } from "../../plan/plan.ts";
 import { ident, literal } from "../sql-text.ts";
 import { columnChecks } from "./column-checks.ts";
-import { columnsOf, columnType } from "./column-type.ts";
+import { columnsOf, columnType, folded } from "./column-type.ts";
 
 /** The table of an entity: the current state of its records. */
 export function emitTable(entity: EntityPlan): string {
@@ -34,9 +34,14 @@ export const emitIndexes = (entity: EntityPlan): string =>
   [...entity.indexes.map((index) => emitIndex(entity.name, index))].join("\n");
 
 function emitIndex(table: string, index: IndexPlan): string {
-  const columns = index.columns.map((name) => (index.caseless ? `lower(${ident(name)})` : ident(name))).join(", ");
+  const columns = index.columns.map((name) => lowered(index, ident(name))).join(", ");
   const method = index.entries ? " using gin" : "";
   return `create ${index.unique ? "unique " : ""}index ${ident(index.name)} on app.${ident(table)}${method} (${columns}) where deleted_at is null;`;
+}
+
+function lowered({ caseless }: IndexPlan, column: string): string {
+  if (caseless === null) return column;
+  return caseless === "ascii" ? `lower(${column})` : folded(column);
 }
 
 /** References between records; in a statement of their own, since tables may refer to each other. */

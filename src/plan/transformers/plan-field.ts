@@ -39,6 +39,7 @@ export function planField(
     unique: options.unique ?? false,
     filter: options.filter ?? false,
     sort: options.sort ?? false,
+    expand: options.expand ?? false,
     personal: options.personal ?? false,
     setBy,
     readBy: options.readBy ?? null,

@@ -17,6 +17,9 @@ const ordered: ReadonlySet<FieldKind> = new Set([
   "reference",
 ]);
 
+/** Lists of these are arrays, whose entries an index finds. */
+const listed: ReadonlySet<FieldKind> = new Set(["text", "email", "url", "enum", "integer", "uuid", "reference"]);
+
 /** Every option of a field makes sense for its kind. */
 export const verifyFields: PlanVerifier = ({ entities }) =>
   entities.flatMap((entity) =>
@@ -32,6 +35,10 @@ function fieldFindings(path: string, field: FieldPlan, siblings: readonly FieldP
   if (field.filter && !ordered.has(field.kind) && field.kind !== "list") {
     say(`a ${field.kind} cannot be filtered on`, "remove `filter`");
   }
+  if (field.kind === "list" && field.filter && !listed.has(field.element?.kind ?? "object")) {
+    say(`a list of ${field.element?.kind} cannot be filtered on`, "remove `filter`");
+  }
+  if (field.expand && field.target === null) say("only references can be expanded", "remove `expand`");
   if (field.min !== null && field.max !== null && field.min > field.max) {
     say(`min ${field.min} is greater than max ${field.max}`, "exchange them");
   }

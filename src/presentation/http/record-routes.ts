@@ -9,7 +9,6 @@ import { coerceForm } from "./form-body.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { idempotencyOf, readKey } from "./idempotency-key.ts";
 import { momentParameters, readMoment } from "./moment-query.ts";
-import { readPageQuery } from "./page-query.ts";
 import { readQuery } from "./query-string.ts";
 import { type RequestBody, readBody } from "./request-body.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -42,32 +41,58 @@ export function idOf(entity: EntityPlan, request: FastifyRequest, parts: HttpPar
 
 function readRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const point = readMoment(readQuery(request.url, momentParameters));
-    const { who } = await callerOf(parts, request, readScope(entity.name));
-    const id = idOf(entity, request, parts, who);
-    const shown = await (point === null
-      ? parts.queries.read(entity.name, who, id)
-      : parts.history.readAt(entity.name, who, id, point));
-    const tag = tagOf(shown.version);
-    reply.header("etag", tag);
-    if (matchesNone(request.headers["if-none-match"], tag)) return reply.code(304).send();
-    return reply.type(json).send(shown.body);
+    const query = readQuery(request.url);
+    // A record of the past is whole: `fields` and `expand` beside a moment are refused.
+    const past = momentParameters.some((name) => query.has(name));
+    const point = past ? readMoment(readQuery(request.url, momentParameters)) : null;
+    const id = (who: string | null) => idOf(entity, request, parts, who);
+    if (point !== null) {
+      const who = await identifier(parts, request)(entity.name);
+      return answerTagged(request, reply, await parts.history.readAt(entity.name, who, id(who), point), true);
+    }
+    const shown = await parts.queries.read(entity.name, identifier(parts, request), id, query);
+    return answerTagged(request, reply, shown, shown.whole);
   };
+}
+
+/** A whole record has the tag of its version, a part of one or more than one its own. */
+function answerTagged(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  shown: { readonly version: number; readonly body: string },
+  whole: boolean,
+) {
+  const tag = whole ? tagOf(shown.version) : weakTagOf(shown.body);
+  reply.header("etag", tag);
+  if (matchesNone(request.headers["if-none-match"], tag)) return reply.code(304).send();
+  return reply.type(json).send(shown.body);
 }
 
 function listRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const page = readPageQuery(request.url, entity, parts.cursors);
-    const { who } = await callerOf(parts, request, readScope(entity.name));
-    const shown = await parts.queries.list(entity.name, who, page.after, page.skip, page.limit);
-    const next = shown.next === null ? null : parts.cursors.make(entity, shown.next);
-    const told = { limit: page.limit, skip: page.skip, next, total: null };
-    const body = `{"${entity.name}":${shown.body},"page":${JSON.stringify(told)}}`;
+    const query = readQuery(request.url);
+    const { body: records, ...page } = await parts.queries.list(entity.name, identifier(parts, request), query);
+    const told = { limit: page.limit, skip: page.skip, next: page.next, total: page.total };
+    const body = `{"${entity.name}":${records},"page":${JSON.stringify(told)}}`;
     const tag = weakTagOf(body);
     reply.header("etag", tag);
-    if (next !== null) reply.header("link", `</${entity.name}?limit=${page.limit}&cursor=${next}>; rel="next"`);
+    if (page.next !== null) {
+      const here = [...query].filter(([name]) => name !== "skip" && name !== "cursor");
+      const next = new URLSearchParams([...here, ["cursor", page.next]]);
+      reply.header("link", `</${entity.name}?${next}>; rel="next"`);
+    }
     if (matchesNone(request.headers["if-none-match"], tag)) return reply.code(304).send();
     return reply.type(json).send(body);
+  };
+}
+
+/** Asks who sent the request, once for each entity that it reads: an API key is good for some only. */
+function identifier(parts: HttpParts, request: FastifyRequest): (entity: string) => Promise<string | null> {
+  const known = new Map<string, Promise<string | null>>();
+  return (entity) => {
+    const who = known.get(entity) ?? callerOf(parts, request, readScope(entity)).then((caller) => caller.who);
+    known.set(entity, who);
+    return who;
   };
 }
 

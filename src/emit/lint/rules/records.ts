@@ -1,6 +1,6 @@
-import { audienceName, audiencesOf, chance, strangersOf } from "../../../plan/audience.ts";
+import { audienceName, audiencesOf, chance, readable, strangersOf } from "../../../plan/audience.ts";
 import type { EntityPlan, FieldPlan } from "../../../plan/plan.ts";
-import { implies, readable } from "../../openapi/audience.ts";
+import { implies } from "../../openapi/audience.ts";
 import type { Rule } from "../suspicion.ts";
 
 /** Ids that can be counted, on records that a stranger may read. */
