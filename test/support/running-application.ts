@@ -3,11 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import delivery from "../../examples/delivery/application.ts";
 import type { Application } from "../../src/declare/application.ts";
-import {
-  type RunningApplication,
-  type Surroundings,
-  startApplication,
-} from "../../src/gesta.ts";
+import { type RunningApplication, type Surroundings, startApplication } from "../../src/gesta.ts";
 import { readConfiguration } from "../../src/kernel/configuration.ts";
 import { silent } from "../../src/kernel/observation.ts";
 import { seededToken } from "../../src/operations.ts";
@@ -48,6 +44,7 @@ export interface TestApplication {
 export const runDelivery = (engine: EngineName): Promise<TestApplication> => runApplication(delivery, engine);
 
 /** Starts an application, sown, on a free port. */
+export async function runApplication(declared: Application, engine: EngineName): Promise<TestApplication> {
   const directory = mkdtempSync(join(tmpdir(), "gesta-test-"));
   const database = engine === "postgres" ? await freshDatabase() : null;
   const configuration = readConfiguration(
