@@ -295,6 +295,8 @@ function wordsOf(node: unknown): readonly string[] {
   if (typeof node !== "object" || node === null) return [];
   return Object.entries(node).flatMap(([key, value]) => {
     if (["example", "examples", "Problem", "Session", "ApiKey"].includes(key) || isOurs(key)) return [];
+    // Filters and orders are named by fields, which stand among the properties; the rest is Gesta's own.
+    if (key === "parameters") return [];
     if (key === "properties") return [...Object.keys(value), ...wordsOf(value)];
     if (key === "enum") return value;
     if (key === "operationId") return String(value).split("_");
