@@ -9,7 +9,12 @@ export const transfers = entity(
   "transfers",
   {
     fields: {
-      from_wallet_id: reference("wallets", { setBy: "create", filter: true, example: sownWallet("customer1") }),
+      from_wallet_id: reference("wallets", {
+        setBy: "create",
+        filter: true,
+        expand: true,
+        example: sownWallet("customer1"),
+      }),
       to_wallet_id: reference("wallets", {
         setBy: "create",
         mayBeUnseen: true,
@@ -19,6 +24,8 @@ export const transfers = entity(
       amount: money({ setBy: "create", above: 0, example: 1.5 }),
     },
     read: anyOf(sender, receiver, actorHas("admin")),
+    filter: ["created_at"],
+    sort: ["created_at"],
     audited: true,
   },
   ({ creates }) => ({

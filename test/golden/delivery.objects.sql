@@ -4214,6 +4214,7 @@ create or replace function app.listed_transfers(field text) returns text[] langu
     when 'id' then array['r.id', 'r.id', 'uuid', null, null]
     when 'from_wallet_id' then array['r.from_wallet_id', null, 'uuid', null, null]
     when 'to_wallet_id' then array['r.to_wallet_id', null, 'uuid', null, null]
+    when 'created_at' then array['r.created_at', 'r.created_at', 'timestamptz', null, null]
   end
 $$;
 

@@ -169,6 +169,9 @@ create unique index wallets_user_id_key on app.wallets (user_id) where deleted_a
 
 create index transfers_from_wallet_id_index on app.transfers (from_wallet_id, id) where deleted_at is null;
 create index transfers_to_wallet_id_index on app.transfers (to_wallet_id, id) where deleted_at is null;
+create index transfers_created_at_index on app.transfers (created_at, id) where deleted_at is null;
+create index transfers_from_wallet_id_created_at_index on app.transfers (from_wallet_id, created_at, id) where deleted_at is null;
+create index transfers_to_wallet_id_created_at_index on app.transfers (to_wallet_id, created_at, id) where deleted_at is null;
 
 alter table app.menu_items add constraint menu_items_restaurant_id_reference
   foreign key (restaurant_id) references app.restaurants;
