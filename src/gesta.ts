@@ -28,14 +28,16 @@ import { workflowRepository } from "./repositories/workflow-repository.ts";
 import { apiKeysService } from "./services/api-keys-service.ts";
 import { authenticationService } from "./services/authentication-service.ts";
 import { commandsService } from "./services/commands-service.ts";
+import { signedConfirmations } from "./services/confirmations.ts";
 import { historyService } from "./services/history-service.ts";
+import { impactService } from "./services/impact-service.ts";
 import { argon2Passwords } from "./services/passwords.ts";
 import { possibleActionsService } from "./services/possible-actions-service.ts";
 import { queriesService } from "./services/queries-service.ts";
 import { sow } from "./services/seed-service.ts";
 import { sessionsService } from "./services/sessions-service.ts";
 import { startCheck } from "./services/start-check.ts";
-import { jwtTokens } from "./services/tokens.ts";
+import { configuredTokens } from "./services/tokens.ts";
 import { workflowsInForce } from "./services/workflows-in-force.ts";
 
 /** What a process hands in besides its configuration. */
@@ -100,32 +102,35 @@ export async function startApplication(declared: Application, around: Surroundin
   }
 }
 
-async function serve(planned: Planned, engine: Engine, around: Surroundings, clock: Clock, fresh: boolean) {
-  const { plan, behaviours, seed } = planned;
-  const { configuration, observe, secret } = around;
-  const records = recordsRepository(engine, plan);
-  const passwords = argon2Passwords();
-  const workflows = workflowsInForce(workflowRepository(engine));
-  const newId = newIdentifier;
-  const commands = commandsService({ plan, behaviours, records, workflows, passwords, clock, newId, observe });
-  if (fresh && configuration.seed === "small") await sow(plan, commands, seed);
+const keyFor = (purpose: string, secret: string) => createHash("sha256").update(`${purpose}/${secret}`).digest("hex");
 
-  const tokens = jwtTokens(
-    {
-      secret: configuration.jwksUrl === null ? secret : null,
-      jwksUrl: configuration.jwksUrl,
-      issuer: configuration.jwtIssuer,
-      audience: configuration.jwtAudience,
-    },
-    clock,
-  );
+/** What commands are done with. */
+export const commandsParts = ({ plan, behaviours }: Planned, engine: Engine, around: Surroundings) => {
+  const { secret, observe, clock = systemClock } = around;
+  return {
+    ...{ plan, behaviours, clock, observe, newId: newIdentifier },
+    records: recordsRepository(engine, plan),
+    workflows: workflowsInForce(workflowRepository(engine)),
+    passwords: argon2Passwords(),
+    confirmations: signedConfirmations(keyFor("confirmations", secret), clock),
+  };
+};
+
+async function serve(planned: Planned, engine: Engine, around: Surroundings, clock: Clock, fresh: boolean) {
+  const { configuration, observe, secret } = around;
+  const parts = commandsParts(planned, engine, around);
+  const { plan, records, workflows, passwords, newId } = parts;
+  const commands = commandsService(parts);
+  if (fresh && configuration.seed === "small") await sow(plan, commands, planned.seed);
+
+  const tokens = configuredTokens(configuration, secret, clock);
   const accounts = accountsRepository(engine);
   const authentication = authenticationService(plan, tokens, records, accounts);
   const cursors = listCursors(`lists/${secret}`);
   const queries = queriesService({ plan, records, cursors, roleOf: authentication.roleOf });
   const { sessionHours, trustedProxies, environment } = configuration;
   const documents = new Map<string | null, object>();
-  const cursorSecret = createHash("sha256").update(`cursors/${secret}`).digest("hex");
+  const cursorSecret = keyFor("cursors", secret);
   return httpServer({
     plan,
     authentication,
@@ -138,6 +143,7 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
     history: historyService(plan, pastRepository(engine, plan)),
     cursors: signedCursors(cursorSecret),
     historyCursors: signedHistoryCursors(cursorSecret),
+    impact: impactService(parts),
     documentFor: (role) => {
       const document = documents.get(role) ?? emitOpenApi(plan, role);
       documents.set(role, document);

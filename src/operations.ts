@@ -2,16 +2,19 @@ import type { Engine } from "./database/engine.ts";
 import { type Application, sownActor } from "./declare/application.ts";
 import { type LintReport, lint } from "./emit/lint/lint.ts";
 import { openApiFiles } from "./emit/openapi/openapi-files.ts";
-import { openEngine, type Surroundings } from "./gesta.ts";
+import { commandsParts, openEngine, type Surroundings } from "./gesta.ts";
 import { systemClock } from "./kernel/clock.ts";
 import { newIdentifier } from "./kernel/identifier.ts";
 import { makePlan } from "./plan/make-plan.ts";
 import { ledgerRepository } from "./repositories/ledger-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
+import { trashRepository } from "./repositories/trash-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
+import { commandsService } from "./services/commands-service.ts";
 import { type Explanation, explainService } from "./services/explain-service.ts";
 import { type LedgerService, ledgerService } from "./services/ledger-service.ts";
 import { signToken } from "./services/tokens.ts";
+import { type TrashService, trashService } from "./services/trash-service.ts";
 import type { VerifyReport } from "./services/verification-service.ts";
 import { entityWithWorkflow, type WorkflowService, workflowService } from "./services/workflow-service.ts";
 
@@ -20,6 +23,7 @@ export { workflowFormats } from "./emit/diagram/workflow-formats.ts";
 export type { Explanation } from "./services/explain-service.ts";
 export type { ExplainedPart } from "./services/explained-policy.ts";
 export type { LedgerService } from "./services/ledger-service.ts";
+export type { TrashService } from "./services/trash-service.ts";
 export type { WorkflowService } from "./services/workflow-service.ts";
 
 // What an operator does beside a running application. Each opens the engine, does one thing, and closes it again.
@@ -64,6 +68,18 @@ export const withWorkflows = <T>(
   work: (workflows: WorkflowService) => Promise<T>,
 ): Promise<T> =>
   onEngine(around, (engine) => work(workflowService(declared, makePlan(declared).plan, workflowRepository(engine))));
+
+/** Opens the database for an operator who looks after what was deleted, and closes it again. */
+export const withTrash = <T>(
+  declared: Application,
+  around: Surroundings,
+  work: (trash: TrashService) => Promise<T>,
+): Promise<T> =>
+  onEngine(around, (engine) => {
+    const planned = makePlan(declared);
+    const commands = commandsService(commandsParts(planned, engine, around));
+    return work(trashService(planned.plan, trashRepository(engine), commands));
+  });
 
 /** A workflow as it is declared, without a look at any database. @throws Error for an entity that has none. */
 export const declaredWorkflow = (declared: Application, entity: string) =>

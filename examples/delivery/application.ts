@@ -1,5 +1,7 @@
 import { application } from "gesta";
 import { drinks } from "gesta-example-drinks";
+import { documents } from "./documents.ts";
+import { files } from "./files.ts";
 import { menuItems } from "./menu-items.ts";
 import { orders } from "./orders.ts";
 import { promotions } from "./promotions.ts";
@@ -10,7 +12,7 @@ import { users } from "./users.ts";
 import { wallets } from "./wallets.ts";
 
 export default application("delivery", {
-  entities: [drinks, users, restaurants, menuItems, promotions, orders, wallets, transfers],
+  entities: [drinks, users, restaurants, menuItems, promotions, orders, wallets, transfers, files, documents],
   actors: { entity: "users", role: "role", active: ["active"], login: { email: "email", password: "password" } },
   seed,
 });

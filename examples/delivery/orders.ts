@@ -120,6 +120,6 @@ export const orders = entity(
       },
       { by: anyOf(staff, admin) },
     ),
-    delete: deletes("OrderDeleted", { by: admin }),
+    delete: deletes("OrderDeleted", { by: admin, confirm: true, wait: "30 days" }),
   }),
 );

@@ -126,6 +126,30 @@ const wallets: readonly SeedStep[] = [
     },
   })),
 ];
+const file = (number: number): string => seedId("files", String(number));
+
+/** The first four belong to customers, the fifth to the manager; it is in no document. */
+const files: readonly SeedStep[] = ["menu.pdf", "logo.png", "prices.csv", "terms.txt", "minutes.txt"].map(
+  (name, index) => ({
+    entity: "files",
+    action: "create",
+    id: file(index + 1),
+    as: user(index < 4 ? `customer${(index % 2) + 1}` : "manager"),
+    input: { name, size: (index + 1) * 1024 },
+  }),
+);
+
+/** Documents of one person that hold files of others. */
+const documents: readonly SeedStep[] = [
+  { title: "Offer", as: "customer3", file_ids: [file(1), file(2)] },
+  { title: "Contract", as: "manager", file_ids: [file(3), file(1), file(4)] },
+].map(({ title, as, file_ids }, index) => ({
+  entity: "documents",
+  action: "create",
+  id: seedId("documents", String(index + 1)),
+  as: user(as),
+  input: { title, file_ids },
+}));
 
 /** What a new database starts with: some of everything, orders in every state. */
 export const seed: readonly SeedStep[] = [
@@ -136,4 +160,6 @@ export const seed: readonly SeedStep[] = [
   promotion("OLD", "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"),
   ...orders,
   ...wallets,
+  ...files,
+  ...documents,
 ];

@@ -7,6 +7,7 @@ import { loadApplication } from "./load-application.ts";
 import { openapi } from "./openapi.ts";
 import { start } from "./start.ts";
 import { surroundingsHere } from "./surroundings.ts";
+import { restore, trash } from "./trash.ts";
 import { type WorkflowRequest, workflow } from "./workflow.ts";
 
 const help = `gesta <command> [--application FILE]
@@ -27,6 +28,10 @@ const help = `gesta <command> [--application FILE]
                         accept, or take back, what was changed by hand in the database
   openapi [--check]     write each audience's document to openapi/, or compare
   lint [--json]         report what the documents tell strangers
+  trash [--entity ENTITY] [--json]
+                        deleted records: when, by whom, and when they are purged
+  restore ENTITY ID [--json]
+                        bring a deleted record back, and what went with it
   workflow show ENTITY [--format table|mermaid|xstate|json] [--declared]
                         the workflow in force, or as it is declared
   workflow apply FILE [--entity ENTITY] [--reason TEXT]
@@ -44,6 +49,7 @@ class Refused extends Error {}
 /** Errors that say no to what was asked; all others mean that it could not be tried. */
 const refusals: ReadonlySet<string> = new Set([
   ...["DirectoryLocked", "DeclarationError", "UnsafeStart", "ConfigurationError"],
+  "Refusal",
   ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded", "LedgerRefused"],
 ]);
 
@@ -52,6 +58,8 @@ interface Options {
   readonly as?: string | undefined;
   readonly json: boolean;
   readonly check: boolean;
+  readonly entity?: string | undefined;
+  /** What stands behind the command. */
   readonly words: readonly string[];
   readonly workflow: WorkflowRequest;
   readonly ledger: LedgerRequest;
@@ -86,6 +94,14 @@ const commands: Readonly<Record<string, (options: Options) => Promise<number>>> 
   ),
   openapi: async ({ application, check }) => openapi(await loadApplication(application), check, say),
   lint: async ({ application, json }) => lint(await loadApplication(application), json, say),
+  trash: async ({ application, entity, json }) => {
+    say(await trash(await loadApplication(application), surroundingsHere(), entity, json));
+    return 0;
+  },
+  restore: async ({ application, words, json }) => {
+    say(await restore(await loadApplication(application), surroundingsHere(), words, json));
+    return 0;
+  },
   workflow: async ({ application, workflow: request }) => {
     const note = (text: string) => void process.stderr.write(text);
     process.stdout.write(await workflow(await loadApplication(application), surroundingsHere, request, note));
@@ -124,6 +140,7 @@ export async function main(words: readonly string[]): Promise<number> {
       as,
       json,
       check,
+      entity,
       words: positionals.slice(1),
       workflow: { words: positionals.slice(1), entity, format, reason, declared },
       ledger: { words: positionals.slice(1), entity, id, version, json },

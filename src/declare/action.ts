@@ -167,7 +167,24 @@ export interface ChangeOptions<F extends Fields> {
   readonly verify?: { readonly [input: string]: keyof F & string };
 }
 
-export type ActionKind = "create" | "update" | "change" | "move" | "act" | "delete";
+/** A time to wait, in one unit. @example "30 days" */
+export type Duration = `${number} ${"minute" | "minutes" | "hour" | "hours" | "day" | "days"}`;
+
+export interface DeleteOptions<F extends Fields> {
+  readonly by: Policy<PathOf<F>>;
+  /**
+   * Whether the caller must have seen what the deletion touches: always, only where another record would be deleted or
+   * let go, or never (the default). Then DELETE wants the `confirm` of GET /{entities}/{id}/impact?action=….
+   */
+  readonly confirm?: boolean | "when_linked";
+  /** How long a deleted record can be restored before it may be purged; without it no date is set. */
+  readonly wait?: Duration;
+}
+
+/** What stands between a delete and its effect, as declared. */
+export type Barrier = Pick<DeleteOptions<Fields>, "confirm" | "wait">;
+
+export type ActionKind = "create" | "update" | "change" | "move" | "act" | "delete" | "restore";
 
 /** A named action, as data; the only way to change a record. */
 export interface Action {
@@ -185,6 +202,7 @@ export interface Action {
   readonly effects: ((decided: never) => readonly Effect[]) | null;
   readonly conflicts: readonly ConflictCode[];
   readonly demandsKey: boolean;
+  readonly barrier: Barrier;
 }
 
 const blank = {
@@ -197,6 +215,7 @@ const blank = {
   effects: null,
   conflicts: [],
   demandsKey: false,
+  barrier: {},
 } as const;
 
 /** The verbs with which an entity's actions are declared; they know its fields and states. */
@@ -235,8 +254,8 @@ export interface Verbs<F extends Fields, S extends string> {
   >(event: string, options: ActOptions<F, S, I, N, K>): Action;
   /** POST /{entities}/{id}/{action} `{"status": …}`: a transition whose target the caller names; one event per target. */
   movesTo(events: { readonly [K in S]?: string }, options: { readonly by: Policy<PathOf<F>> }): Action;
-  /** DELETE /{entities}/{id}. */
-  deletes(event: string, options: { readonly by: Policy<PathOf<F>> }): Action;
+  /** DELETE /{entities}/{id}; whoever may do it may also POST /{entities}/{id}/restore. */
+  deletes(event: string, options: DeleteOptions<F>): Action;
 }
 
 /** What moves and acts have in common. */
@@ -275,7 +294,7 @@ export const verbs: Verbs<Fields, string> = {
   moves: (event, options) => ({ ...done(event, options), kind: "move", to: options.to ?? null }),
   acts: (event, options) => ({ ...done(event, options), kind: "act" }),
   movesTo: (events, { by }) => ({ ...blank, kind: "move", event: { ...events }, by }),
-  deletes: (event, { by }) => ({ ...blank, kind: "delete", event, by }),
+  deletes: (event, { by, ...barrier }) => ({ ...blank, kind: "delete", event, by, barrier }),
 };
 
 /**

@@ -77,9 +77,17 @@ export interface EnumOptions<V extends string> extends FieldOptions {
   readonly values: readonly V[];
 }
 
+/**
+ * What the deletion of a record does to those that refer to it. `restrict`: it is refused while there are any.
+ * `cascade`: they are deleted with it. `detach`: they let go of it. `keep`: they go on naming it.
+ */
+export type OnDelete = "restrict" | "cascade" | "detach" | "keep";
+
 export interface ReferenceOptions extends FieldOptions {
   /** Replies may carry the record itself on demand: `expand=restaurant` for `restaurant_id`, `expand=files` for `file_ids`. */
   readonly expand?: boolean;
+  /** What happens to this record when the one referred to is deleted; `keep` unless said otherwise. */
+  readonly onDelete?: OnDelete;
   /** May point to a record that the caller cannot read, the wallet of another for one; others are refused as missing. */
   readonly mayBeUnseen?: boolean;
 }
@@ -172,7 +180,10 @@ export const url = <const O extends FieldOptions = None>(options?: O): Field<str
 export const password = <const O extends FieldOptions = None>(options?: O): Field<never, string, O> =>
   field("password", options);
 
-/** The id of a record of another entity. @example reference("restaurants", { filter: true }) */
+/**
+ * The id of a record of another entity.
+ * @example reference("restaurants", { filter: true, onDelete: "restrict" })
+ */
 export const reference = <const O extends ReferenceOptions = None>(
   target: string,
   options?: O,

@@ -27,7 +27,7 @@ export function possibleActions(
   lookup: Lookup,
 ): readonly PossibleAction[] {
   return entity.actions
-    .filter(({ kind, by }) => kind !== "create" && mayKnow(actor, by))
+    .filter(({ kind, by }) => kind !== "create" && kind !== "restore" && mayKnow(actor, by))
     .map((action) => {
       const targets = action.kind === "move" ? targetsOf(action, lifecycle, record) : [];
       if (permits(action.by, actor, entity, record, lookup) !== "yes")

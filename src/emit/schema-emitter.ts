@@ -3,6 +3,7 @@ import { emitEnter, gatePolicies } from "./actors/enter-emitter.ts";
 import { emitAudit } from "./audit/audit-emitter.ts";
 import { emitByHand } from "./audit/by-hand-emitter.ts";
 import { emitPut } from "./audit/put-emitter.ts";
+import { emitDeletion, hasBarriers, lookPolicies } from "./deletion/deletion-emitter.ts";
 import { emitListFunctions } from "./records/list-functions.ts";
 import { emitListPieces } from "./records/list-pieces.ts";
 import { emitPastFunctions } from "./records/past-functions.ts";
@@ -42,10 +43,11 @@ export const emitSchema = (plan: Plan): Schema => ({
     ]),
     emitListPieces(plan),
     emitEffects(plan),
+    emitDeletion(plan),
     emitTransitions(plan),
     // Of the application's role, too: an earlier version may have had functions that are no longer called.
     "revoke all on all functions in schema app from public, gesta_app;",
-    "revoke all on function gesta.apply_effects(jsonb[], text[]) from public;",
+    "revoke all on function gesta.apply(text, jsonb[]), gesta.apply_effects(jsonb[], text[]) from public;",
     ...plan.entities.map((entity) => emitGrants(plan, entity)),
   ].join("\n\n"),
 });
@@ -55,9 +57,13 @@ export const emitCatalogue = (plan: Plan) => ({
   tables: plan.entities.map((entity) => ({
     name: `app.${ident(entity.name)}`,
     columns: readableColumns(entity),
-    policies: [...policiesOf(plan, entity), ...gatePolicies(plan, entity)],
+    policies: [...policiesOf(plan, entity), ...gatePolicies(plan, entity), ...lookPolicies(plan, entity)],
   })),
-  functions: ["gesta.enter(text)", ...plan.entities.flatMap((entity) => grantedFunctions(plan, entity))],
+  functions: [
+    "gesta.enter(text)",
+    ...(hasBarriers(plan) ? ["gesta.impact(text, text, text)"] : []),
+    ...plan.entities.flatMap((entity) => grantedFunctions(plan, entity)),
+  ],
 });
 
 /** What the application's role may do: read rows through policies, call the functions; never write. */

@@ -93,6 +93,22 @@ export const problems = {
     title: { en: "The change conflicts with another one", ru: "Изменение противоречит другому" },
     help: { en: "Read the record again and repeat.", ru: "Прочитайте запись заново и повторите." },
   },
+  confirmation_required: {
+    status: 409,
+    title: { en: "This must be confirmed first", ru: "Сначала нужно подтверждение" },
+    help: {
+      en: "Ask `impact`, look at what it touches, and repeat with `?confirm=` and the token that it gave, within 15 minutes.",
+      ru: "Запросите `impact`, посмотрите, что затронуто, и повторите с `?confirm=` и полученным там токеном в течение 15 минут.",
+    },
+  },
+  blocked_by_references: {
+    status: 409,
+    title: { en: "Other records refer to it", ru: "На запись ссылаются другие" },
+    help: {
+      en: "`blocked_by` counts them by field. Delete them or let them refer to another record first.",
+      ru: "`blocked_by` считает их по полям. Сначала удалите их или укажите в них другую запись.",
+    },
+  },
   insufficient_funds: {
     status: 409,
     title: { en: "There is not enough money", ru: "Недостаточно средств" },

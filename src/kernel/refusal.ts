@@ -9,6 +9,12 @@ export interface RefusalDetail {
   readonly allowed_actions?: readonly string[];
   readonly versions?: { readonly yours: number | null; readonly current: number };
   readonly deleted_at?: string;
+  /** When a deleted record goes for good. */
+  readonly purge_at?: string;
+  /** What to ask about before the action; presentation makes an address of it. */
+  readonly impact?: { readonly entity: string; readonly id: string; readonly action: string };
+  /** Records that stand in the way. */
+  readonly blocked_by?: readonly object[];
   /** Methods for the `Allow` header of a 405. */
   readonly allow?: readonly string[];
   /** Seconds for the `Retry-After` header. */

@@ -6,6 +6,7 @@ import type { Plan, SeedPlan } from "./plan.ts";
 import { planEntity } from "./transformers/plan-entity.ts";
 import { listsInPolicies } from "./transformers/plan-indexes.ts";
 import { verifyActions } from "./verifiers/actions.ts";
+import { verifyDeleteRules } from "./verifiers/delete-rules.ts";
 import { verifyFields } from "./verifiers/fields.ts";
 import { verifyFrozenFields } from "./verifiers/frozen-fields.ts";
 import { verifyLogin } from "./verifiers/login.ts";
@@ -24,7 +25,13 @@ const verifiers: readonly Verifier[] = [
   verifyPolicyCircles,
   verifyWorkflows,
 ];
-const planVerifiers: readonly PlanVerifier[] = [verifyFields, verifyReading, verifyFrozenFields, verifyActions];
+const planVerifiers: readonly PlanVerifier[] = [
+  verifyFields,
+  verifyReading,
+  verifyFrozenFields,
+  verifyActions,
+  verifyDeleteRules,
+];
 
 export interface Planned {
   readonly plan: Plan;

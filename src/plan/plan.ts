@@ -1,11 +1,11 @@
 import type { ActionKind, ConflictCode } from "../declare/action.ts";
-import type { FieldKind, Ownership } from "../declare/field.ts";
+import type { FieldKind, OnDelete, Ownership } from "../declare/field.ts";
 import type { Acceptances } from "../declare/lint.ts";
 import type { Policy } from "../declare/policy.ts";
 import type { JsonObject } from "../kernel/json.ts";
 
 export type { ActionKind } from "../declare/action.ts";
-export type { FieldKind, Ownership } from "../declare/field.ts";
+export type { FieldKind, OnDelete, Ownership } from "../declare/field.ts";
 export { type LintRule, lintRules } from "../declare/lint.ts";
 export type { Policy } from "../declare/policy.ts";
 
@@ -44,6 +44,8 @@ export interface FieldPlan {
   readonly target: string | null;
   /** Whether it may point to a record that the caller cannot read. */
   readonly mayBeUnseen: boolean;
+  /** What becomes of the record when the one referred to is deleted. */
+  readonly onDelete: OnDelete;
   /** How the target's ids look. */
   readonly targetId: "uuid" | "serial" | null;
   readonly element: FieldPlan | null;
@@ -61,6 +63,13 @@ export interface LifecyclePlan {
   readonly states: readonly string[];
   readonly final: readonly string[];
   readonly transitions: readonly TransitionPlan[];
+}
+
+/** What stands between a delete and its effect. */
+export interface BarrierPlan {
+  readonly confirm: "always" | "when_linked" | "never";
+  /** Milliseconds from the delete to the purge; null where none is planned. */
+  readonly wait: number | null;
 }
 
 export interface ActionPlan {
@@ -83,6 +92,8 @@ export interface ActionPlan {
   readonly verify: Readonly<Record<string, string>>;
   /** Whether a request must carry an `Idempotency-Key`. */
   readonly demandsKey: boolean;
+  /** Of a delete; null for all others. */
+  readonly barrier: BarrierPlan | null;
   readonly method: "POST" | "PATCH" | "DELETE";
   /** Path below the collection: `""`, `/{id}`, `/{id}/confirm-payment`. */
   readonly path: string;

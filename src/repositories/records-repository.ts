@@ -40,6 +40,10 @@ export interface Command {
   readonly fingerprint?: string;
   /** The session of the caller, which a new password leaves open. */
   readonly session?: string;
+  /** Does all and takes it back. */
+  readonly dry?: true;
+  /** The digest of what a delete touches, as the caller saw it. */
+  readonly agreed?: string;
   /** Nothing changes, but the reply is to be remembered. */
   readonly keep?: true;
   /** What belongs together: the same for a command and its effects. */
@@ -64,7 +68,29 @@ export type Written =
   | { readonly outcome: "frozen"; readonly state: string; readonly fields: readonly string[] }
   | { readonly outcome: "gone"; readonly deletedAt: string }
   | { readonly outcome: "unchanged" | "conflict" | "forbidden" | "not_found" | "unauthenticated" }
-  | { readonly outcome: "in_flight" | "mismatch" };
+  | { readonly outcome: "in_flight" | "mismatch" }
+  | { readonly outcome: "blocked" | "too_many" | "unconfirmed" }
+  | { readonly outcome: "held"; readonly entity: string; readonly field: string };
+
+/** Records that hang on another one, by the field through which they do. */
+export interface Edge {
+  /** What a delete does to them. */
+  readonly rule: "restrict" | "cascade" | "detach";
+  readonly entity: string;
+  readonly field: string;
+  readonly count: number;
+  /** Of those that the asker may read, a hundred at most. */
+  readonly ids: readonly string[];
+  /** Whether there are others than these. */
+  readonly more: boolean;
+}
+
+/** What deleting a record would touch. */
+export interface Impact {
+  readonly edges: readonly Edge[];
+  /** The same as long as the same records are touched, as they are now. */
+  readonly digest: string;
+}
 
 /** What a key is known for: its reply, another request, or nothing. */
 export type Remembered = Extract<Written, { outcome: "done" }> | { readonly outcome: "mismatch" } | null;
@@ -82,6 +108,11 @@ export interface RecordsRepository {
   /** The hash of a password, or null. */
   secret(entity: string, field: string, who: Who, id: string): Promise<string | null>;
   write(entity: string, command: Command): Promise<Written>;
+  impact(
+    entity: string,
+    who: Who,
+    id: string,
+  ): Promise<({ readonly outcome: "told" } & Impact) | { readonly outcome: "not_found" | "unauthenticated" }>;
   /** The committed reply to an `Idempotency-Key`. */
   replay(key: string, fingerprint: string): Promise<Remembered>;
 }
@@ -120,6 +151,16 @@ export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository
     },
     secret: (entity, field, who, id) => of(entity).secret(field, who, id),
     write: (entity, command) => of(entity).write.ask(command),
+    async impact(entity, who, id) {
+      const text = "select gesta.impact($1, $2, $3)";
+      const [row] = await engine.run({ name: "impact", text, writes: false }, [who, entity, id]);
+      const { word, rest } = split(textOf(row?.[0]));
+      if (word === "not_found" || word === "unauthenticated") return { outcome: word };
+      if (word !== "told") throw unexpected(word);
+      const told = split(rest);
+      // `gesta.impact` builds exactly this shape.
+      return { outcome: word, digest: told.word, edges: JSON.parse(told.rest) as Edge[] };
+    },
     async replay(key, fingerprint) {
       const text = "select gesta.replay($1, $2)";
       const [row] = await engine.run({ name: "replay", text, writes: false }, [key, fingerprint]);
@@ -196,10 +237,18 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
       return inPlace(rows, parseShown);
     },
     write: new Batch<Command, Written>(async (commands) => {
-      const rows = await engine.run({ name: `write_${name}`, text: writeText, writes: true }, [
-        JSON.stringify(commands),
-      ]);
-      return rows.map((row) => parseWritten(textOf(row[0])));
+      const statement = { name: `write_${name}`, text: writeText, writes: true };
+      try {
+        const rows = await engine.run(statement, [JSON.stringify(commands)]);
+        return rows.map((row) => parseWritten(textOf(row[0])));
+      } catch (error) {
+        if (!(error instanceof DatabaseError) || commands.length > 1) throw error;
+        // It took longer than a statement may.
+        if (error.sqlState === "57014") throw new Refusal("overloaded", { retryAfter: 1 }, error);
+        // Two deletes that met each other's records: nothing was written, and the next try sees what the other did.
+        if (["40001", "40P01"].includes(error.sqlState)) return [{ outcome: "conflict" }];
+        throw error;
+      }
     }, writes),
     async secret(field: string, who: Who, wanted: string) {
       const text = `select app.secret_${name}_${field}($1, $2)`;
@@ -335,6 +384,10 @@ function parseWritten(text: string): Written {
     }
     case "gone":
       return { outcome: word, deletedAt: rest };
+    case "held": {
+      const { word: entity, rest: field } = split(rest);
+      return { outcome: word, entity, field };
+    }
     case "unchanged":
     case "conflict":
     case "forbidden":
@@ -342,6 +395,9 @@ function parseWritten(text: string): Written {
     case "unauthenticated":
     case "in_flight":
     case "mismatch":
+    case "blocked":
+    case "too_many":
+    case "unconfirmed":
       return { outcome: word };
     default:
       throw unexpected(text);

@@ -5,6 +5,7 @@ import type { Observer } from "../kernel/observation.ts";
 import type { Behaviours } from "../plan/behaviour.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
+import type { Confirmations } from "./confirmations.ts";
 import type { Passwords } from "./passwords.ts";
 import type { WorkflowsInForce } from "./workflows-in-force.ts";
 
@@ -33,6 +34,10 @@ export interface CommandRequest {
   readonly idempotency: Idempotency | null;
   /** The session that the caller came with: a new password leaves that one open and ends all others. */
   readonly session?: string | null;
+  /** Do all of it, and take it back. */
+  readonly dryRun?: boolean;
+  /** The token with which the caller says that the impact was seen. */
+  readonly confirm?: string | null;
   /** Values that replace what the action would decide: seeds alone. */
   readonly decided?: JsonObject;
 }
@@ -54,6 +59,7 @@ export interface CommandsParts {
   readonly records: RecordsRepository;
   readonly workflows: WorkflowsInForce;
   readonly passwords: Passwords;
+  readonly confirmations: Confirmations;
   readonly clock: Clock;
   readonly newId: IdentifierSource;
   readonly observe: Observer;

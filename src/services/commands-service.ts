@@ -1,4 +1,5 @@
 import { checkInput } from "../domain/check-input.ts";
+import { goneSince } from "../domain/deletion.ts";
 import { permits, visitorsMay } from "../domain/permit.ts";
 import { allowedActions } from "../domain/possible-actions.ts";
 import { referredBy } from "../domain/references.ts";
@@ -12,8 +13,9 @@ import type { Written } from "../repositories/records-repository.ts";
 import type { CommandReply, CommandRequest, CommandsParts } from "./command.ts";
 import { decideChanges } from "./decide-changes.ts";
 import { decideEffects } from "./decide-effects.ts";
+import { demandConfirmation, hangingRefusal } from "./impact.ts";
 import { actorOf, KnownRecords } from "./known-records.ts";
-import { refusalOf } from "./written-refusal.ts";
+import { refusalOf, takenMeanwhile } from "./written-refusal.ts";
 
 export interface CommandsService {
   /**
@@ -42,16 +44,13 @@ export function commandsService(parts: CommandsParts): CommandsService {
   };
 }
 
-/** Done is done, whether values change or not. */
-const isAlwaysFact: ReadonlySet<ActionPlan["kind"]> = new Set(["move", "act", "delete"]);
-
 /** What stands once the caller is let in: 401, 404, 410 and 403 are behind. */
-interface Admitted {
+export interface Admitted {
   readonly known: KnownRecords;
   readonly actor: Actor;
   /** The record to change; null for a creation. */
   readonly state: JsonObject | null;
-  /** A deletion of what is deleted already. */
+  /** The record is deleted, and the action is one that may be done to it all the same. */
   readonly isGone: boolean;
 }
 
@@ -73,11 +72,12 @@ async function tryOnce(
   }
 }
 
-async function admit(
+/** Lets the caller in to an action, or not. @throws Refusal 401, 404, 410 or 403, in this order. */
+export async function admit(
   parts: CommandsParts,
   entity: EntityPlan,
   action: ActionPlan,
-  request: CommandRequest,
+  request: Pick<CommandRequest, "entity" | "action" | "who" | "id">,
 ): Promise<Admitted | "again"> {
   const { who } = request;
   if (who === null && !visitorsMay(action.by, entity)) throw new Refusal("unauthenticated");
@@ -92,7 +92,7 @@ async function admit(
     if (target === null || !("record" in target)) throw new Refusal("not_found");
     if (target.outcome === "hidden" || target.outcome === "hidden_gone") throw new Refusal("not_found");
     isGone = target.outcome === "visible_gone";
-    if (isGone && action.kind !== "delete") return gone(parts, entity, request);
+    if (isGone && action.kind !== "delete" && action.kind !== "restore") return gone(parts, entity, request);
     state = target.record;
     await loadReferences(known, entity, action, state);
   }
@@ -109,12 +109,13 @@ async function change(
   { known, actor, state, isGone }: Admitted,
 ): Promise<CommandReply | "again"> {
   const creates = action.kind === "create";
-  const input = checkInput(entity, action, request.input, state, request.partial);
+  const restores = action.kind === "restore";
+  const input = checkInput(entity, action, request.input, state, request.partial || restores);
   const faults = [...input.faults];
   if (faults.length === 0) faults.push(...(await referenceFaults(known, action, input.value)));
   if (faults.length === 0) faults.push(...(await passwordFaults(parts, entity, action, request, input.value)));
   if (faults.length > 0) throw Refusal.invalid(faults);
-  if (isGone) return deleted(state, "");
+  if (isGone && !restores) return deleted(state, "");
 
   const id = creates ? (request.id ?? (entity.id === "uuid" ? parts.newId() : null)) : request.id;
   const workflow = action.kind === "move" ? await parts.workflows.of(entity.name) : null;
@@ -130,6 +131,7 @@ async function change(
   const set = "declined" in decision ? input.value : decision.set;
   if (actor.type !== "system") await demandRights(known, entity, action, actor, { ...state, ...set });
   checkVersion(entity, action, request, state);
+  if (restores && !isGone) throw notDeleted;
   if (
     workflow !== null &&
     state !== null &&
@@ -140,8 +142,12 @@ async function change(
     throw transitionRefusal(entity, workflow.lifecycle, actor, state, known);
   }
   if ("declined" in decision) throw new Refusal(decision.declined);
-  const same = state !== null && !isAlwaysFact.has(action.kind) && isSame(state, decision);
+  const same = state !== null && ["update", "change"].includes(action.kind) && isSame(state, decision);
   if (same && request.idempotency === null) return unchanged(parts, entity, request);
+  const agreed =
+    action.kind === "delete" && id !== null && state !== null
+      ? await demandConfirmation(parts, entity, action, request, { id, version: Number(state.version) })
+      : null;
 
   const event = parts.newId();
   const written = await parts.records.write(entity.name, {
@@ -158,6 +164,8 @@ async function change(
     ...request.idempotency,
     ...(request.session == null ? {} : { session: request.session }),
     ...(same ? { keep: true } : {}),
+    ...(request.dryRun === true ? { dry: true } : {}),
+    ...(agreed === null ? {} : { agreed }),
     ...(await decideEffects(parts, known, request, event, decision.effects)),
   });
   switch (written.outcome) {
@@ -174,10 +182,20 @@ async function change(
       return "again";
     case "gone":
       return gone(parts, entity, request);
+    case "blocked":
+    case "too_many":
+    case "unconfirmed":
+      throw await hangingRefusal(parts, entity, action, request, id ?? "", written.outcome);
+    case "unique":
+      throw restores ? takenMeanwhile(written.broken, entity) : refusalOf(written, entity, parts.observe);
     default:
       throw refusalOf(written, entity, parts.observe);
   }
 }
+
+const notDeleted = new Refusal("conflict", {
+  detail: { en: "The record is not deleted.", ru: "Запись не удалена." },
+});
 
 const replyOf = (
   action: ActionPlan,
@@ -294,9 +312,13 @@ async function unchanged(
   return { outcome: "changed", id: request.id ?? "", version: shown.version, body: shown.body, replayed: false };
 }
 
-async function gone(parts: CommandsParts, entity: EntityPlan, request: CommandRequest): Promise<"again"> {
+async function gone(
+  parts: CommandsParts,
+  entity: EntityPlan,
+  request: Pick<CommandRequest, "who" | "id">,
+): Promise<"again"> {
   const shown = await parts.records.read(entity.name, request.who, request.id ?? "");
-  if (shown.outcome === "gone") throw new Refusal("gone", { deleted_at: shown.deletedAt });
+  if (shown.outcome === "gone") throw new Refusal("gone", goneSince(entity, shown.deletedAt));
   return "again";
 }
 

@@ -1,3 +1,4 @@
+import { goneSince } from "../domain/deletion.ts";
 import { visitorsMay } from "../domain/permit.ts";
 import type { ListCursors } from "../domain/reading/cursor.ts";
 import type { Expansion } from "../domain/reading/expansion.ts";
@@ -107,7 +108,7 @@ export function queriesService({ plan, records, cursors, roleOf }: Parts): Queri
         case "found":
           return { version: shown.version, whole: isWhole(query), body: await shaped(query, who, shown.body) };
         case "gone":
-          throw new Refusal("gone", { deleted_at: shown.deletedAt });
+          throw new Refusal("gone", goneSince(of(name), shown.deletedAt));
         case "not_found":
         case "unauthenticated":
           throw new Refusal(shown.outcome);

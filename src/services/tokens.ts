@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, errors, type JWTVerifyOptions, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "../kernel/clock.ts";
+import type { Configuration } from "../kernel/configuration.ts";
 import { isUuid } from "../kernel/identifier.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
@@ -28,6 +29,12 @@ interface Believed {
   readonly subject: string;
   readonly until: number;
 }
+
+/** Tokens as the environment says: signed with the secret, unless it names a key set. */
+export const configuredTokens = (configuration: Configuration, secret: string, clock: Clock): Tokens => {
+  const { jwksUrl, jwtIssuer: issuer, jwtAudience: audience } = configuration;
+  return jwtTokens({ secret: jwksUrl === null ? secret : null, jwksUrl, issuer, audience }, clock);
+};
 
 export function jwtTokens(source: TokenSource, clock: Clock): Tokens {
   const verify = verifierOf(source, clock);

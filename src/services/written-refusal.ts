@@ -1,3 +1,4 @@
+import { goneSince } from "../domain/deletion.ts";
 import type { Observer } from "../kernel/observation.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { EntityPlan } from "../plan/plan.ts";
@@ -29,7 +30,14 @@ export function refusalOf(
       return new Refusal("transition_not_allowed", { status_now: written.state, errors });
     }
     case "gone":
-      return new Refusal("gone", { deleted_at: written.deletedAt });
+      return new Refusal("gone", goneSince(entity, written.deletedAt));
+    case "held":
+      return new Refusal("conflict", {
+        detail: {
+          en: `A deleted record stands in \`${written.field}\` of ${written.entity}. Restore that one first.`,
+          ru: `В поле \`${written.field}\` (${written.entity}) стоит удалённая запись. Сначала восстановите её.`,
+        },
+      });
     case "forbidden":
     case "not_found":
     case "unauthenticated":
@@ -41,6 +49,9 @@ export function refusalOf(
       return new Refusal("idempotency_mismatch");
     case "transition_not_allowed":
     case "stale":
+    case "blocked":
+    case "too_many":
+    case "unconfirmed":
     case "unchanged":
       return new Refusal("conflict");
     case "failed": {
@@ -49,4 +60,27 @@ export function refusalOf(
       return error;
     }
   }
+}
+
+/**
+ * A deleted record gives its unique values free; whoever restores it is told how to give it another.
+ * @param broken the constraint that the old value breaks now.
+ */
+export function takenMeanwhile(broken: string, entity: EntityPlan): Refusal {
+  const field = fieldOf(entity, broken);
+  if (field === undefined) {
+    return new Refusal("unique", {
+      detail: {
+        en: "A record that went with it holds a value that another one has taken meanwhile. Change that one first.",
+        ru: "Значение записи, удалённой вместе с этой, уже занято другой. Сначала измените ту запись.",
+      },
+    });
+  }
+  return new Refusal("unique", {
+    errors: [{ pointer: `/${field}`, code: "unique" }],
+    detail: {
+      en: `Another record has taken the value of \`${field}\` meanwhile. Send a new one in the body: {"${field}": …}.`,
+      ru: `Значение \`${field}\` тем временем занято. Передайте новое в теле запроса: {"${field}": …}.`,
+    },
+  });
 }

@@ -145,7 +145,12 @@ async function drive(audience: Audience, operation: DescribedOperation, request:
   const path = operation.path.replace("{id}", request.id ?? "");
   const key = operation.demandsKey ? { "idempotency-key": randomUUID() } : {};
   const headers = { ...key, ...request.headers };
-  const reply = await call(operation.method, path, { who: audience.speaker, ...request, headers });
+  const reply = await call(operation.method, path, {
+    who: audience.speaker,
+    query: operation.query,
+    ...request,
+    headers,
+  });
   const label = `${audience.name} ${operation.method} ${operation.path} ${reply.status}`;
   expect(operation.statuses, `${label} ${JSON.stringify(reply.body)}`).toContain(reply.status);
   const pointer = operation.schemaOf(reply.status);
@@ -168,6 +173,15 @@ async function made(method: string, path: string, who: string | null, body?: unk
 }
 
 const admin = seedId("users", "admin");
+
+/** Deletes a record as the admin, with the confirmation that the delete may ask for. */
+async function remove(entity: string, id: string): Promise<void> {
+  const path = `/${entity}/${id}`;
+  const { body } = await call("GET", `${path}/impact`, { who: admin, query: "?action=delete" });
+  const query = body.confirm === null ? "" : `?confirm=${body.confirm}`;
+  const { status } = await call("DELETE", path, { who: admin, query });
+  expect([path, status]).toEqual([path, 204]);
+}
 const dish = { restaurant_id: restaurant(1), name: "Ukha", price: 6 };
 const period = { starts_at: "2026-01-01T00:00:00Z", ends_at: "2026-02-01T00:00:00Z" };
 const basket = { restaurant_id: restaurant(1), items: [{ menu_item_id: seedId("menu_items", "101"), quantity: 1 }] };
@@ -193,6 +207,8 @@ const makers: Readonly<Record<string, (speaker: string | null) => Promise<string
   promotions: () => made("POST", "/promotions", admin, { code: `CODE${++count}`, percent: 5, ...period }),
   sessions: async (speaker) => (await signedIn(speaker)).id,
   api_keys: (speaker) => made("POST", "/api_keys", speaker, { name: "of the tests", scopes: ["drinks:read"] }),
+  files: (speaker) => made("POST", "/files", speaker ?? admin, { name: "notes.txt", size: 1 }),
+  documents: (speaker) => made("POST", "/documents", speaker ?? admin, { title: "Notes", file_ids: [] }),
   orders: (speaker) => made("POST", "/orders", speaker === seedId("users", "customer1") ? speaker : customer, basket),
   wallets: async (speaker) => walletOf(speaker === seedId("users", "customer1") ? speaker : customer),
   transfers: async () => seedId("transfers", "0"),
@@ -204,7 +220,9 @@ const waiting = { staff: [6, 8].map(sownOrder), admin: [5, 7, 9].map(sownOrder) 
 async function targetOf({ path, entity }: DescribedOperation, speaker: string | null): Promise<string | undefined> {
   if (!path.includes("{id}")) return undefined;
   if (path === "/orders/{id}/status") return waiting[speaker === admin ? "admin" : "staff"][0];
-  return makers[entity]?.(speaker);
+  const id = await makers[entity]?.(speaker);
+  if (path.endsWith("/restore") && id !== undefined) await remove(entity, id);
+  return id;
 }
 
 const idOf = (entity: string) => missing[plan.entities.find(({ name }) => name === entity)?.id ?? "uuid"];
@@ -241,6 +259,8 @@ const stimuli: Readonly<
       restaurants: [restaurant(2)],
       menu_items: [seedId("menu_items", "200")],
       orders: [0, 1, 2].map(sownOrder),
+      files: [1, 2].map((number) => seedId("files", String(number))),
+      documents: [1, 2].map((number) => seedId("documents", String(number))),
     };
     for (const id of foreign[operation.entity] ?? []) {
       await drive(audience, operation, { id, body, headers: { "if-match": '"999"' } });
@@ -250,8 +270,8 @@ const stimuli: Readonly<
   404: (audience, operation) =>
     drive(audience, operation, { id: idOf(operation.entity), body: operation.example, headers: anyVersion }),
   410: async (audience, operation) => {
-    const id = await makers[operation.entity]?.(audience.speaker);
-    await made("DELETE", `/${operation.entity}/${id}`, admin);
+    const id = (await makers[operation.entity]?.(audience.speaker)) ?? "";
+    await remove(operation.entity, id);
     return drive(audience, operation, { id, body: operation.example, headers: anyVersion });
   },
   412: (audience, operation, id) =>
@@ -287,9 +307,16 @@ const after: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
   "POST /users": (id) => made("PATCH", `/users/${id}/email`, id, { email: `someone${++count}@example.com` }),
   "PATCH /users/{id}/email": (id) => made("PATCH", `/users/${id}/email`, id, { email: `other${++count}@example.com` }),
   "POST /promotions": (id) => made("DELETE", `/promotions/${id}`, admin),
+  "POST /promotions/{id}/restore": (id) => made("DELETE", `/promotions/${id}`, admin),
   "PATCH /promotions/{id}": (id) => made("DELETE", `/promotions/${id}`, admin),
   "PUT /promotions/{id}": (id) => made("DELETE", `/promotions/${id}`, admin),
 };
+
+/** A delete that asks for it is sent with the token of its impact. */
+async function confirmation({ entity }: DescribedOperation, id: string, who: string | null) {
+  const { body } = await call("GET", `/${entity}/${id}/impact`, { who, query: "?action=delete" });
+  return { query: `?confirm=${body.confirm}` };
+}
 
 const isFarewell = ({ path }: DescribedOperation): boolean => path.endsWith("/deactivate");
 /** Who is deactivated can do nothing after it. */
@@ -348,7 +375,8 @@ describe.each(documents)("the document for a $name", (audience) => {
       ...(body === undefined ? {} : { "content-type": type }),
       ...(operation.demandsVersion ? anyVersion : {}),
     };
-    const reply = await drive(audience, operation, { id, body, headers });
+    const confirmed = operation.parameters.includes("confirm") ? await confirmation(operation, id ?? "", speaker) : {};
+    const reply = await drive(audience, operation, { id, body, headers, ...confirmed });
     expect([reply.status], `${type} ${JSON.stringify(reply.body)}`).toEqual(success(operation));
     await after[name]?.(String(reply.body?.id ?? id));
   }

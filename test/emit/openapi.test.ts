@@ -23,14 +23,14 @@ describe("a visitor's document", () => {
 
   test("has the operations of visitors and no others", () => {
     expect(paths).toEqual([
-      ...["/drinks", "/drinks/{id}", "/drinks/{id}/actions", "/users"],
+      ...["/drinks", "/drinks/{id}", "/drinks/{id}/actions", "/drinks/{id}/restore", "/drinks/{id}/impact", "/users"],
       ...["/restaurants", "/restaurants/{id}", "/restaurants/{id}/actions"],
       ...["/menu_items", "/menu_items/{id}", "/menu_items/{id}/actions"],
       "/sessions",
     ]);
     const orders = plan.entities.find(({ name }) => name === "orders");
     for (const { path } of orders?.actions ?? [])
-      if (path !== "" && path !== "/{id}") expect(text).not.toContain(path.slice(5));
+      if (path !== "" && path !== "/{id}" && path !== "/{id}/restore") expect(text).not.toContain(path.slice(5));
   });
 
   test("has no inner state, no role of the staff, no field that is not theirs, no event and no policy", () => {
@@ -63,10 +63,12 @@ test("a customer's document has a customer's actions, staff's the staff's", () =
     "/orders/{id}/history",
     "/orders/{id}/confirm-payment",
     "/orders/{id}/cancel",
+    "/orders/{id}/impact",
   ]);
   expect(ofOrders(staff)).toEqual([
     ...["/orders", "/orders/{id}", "/orders/{id}/actions", "/orders/{id}/history", "/orders/{id}/cancel"],
     "/orders/{id}/status",
+    "/orders/{id}/impact",
   ]);
   expect(ofOrders(manager)).toEqual(["/orders", "/orders/{id}", "/orders/{id}/actions", "/orders/{id}/history"]);
   expect(textFor("customer")).not.toContain("on_way");

@@ -40,6 +40,7 @@ create policy creation on app.drinks for insert to gesta_owner with check (
 create policy change on app.drinks for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'drinks.update' and (true)
   or (select gesta.action()) = 'drinks.delete' and (true)
+  or (select gesta.action()) = 'drinks.restore' and (true)
 );
 create policy removal on app.drinks for delete to gesta_owner using ((select gesta.is_system()));
 
@@ -83,6 +84,7 @@ create policy change on app.restaurants for update to gesta_owner using (
   or (select gesta.action()) = 'restaurants.open' and ((select gesta.actor()) = any (restaurants.staff_ids))
   or (select gesta.action()) = 'restaurants.close' and ((select gesta.actor()) = any (restaurants.staff_ids))
   or (select gesta.action()) = 'restaurants.delete' and ((select gesta.roles()) && array['admin'])
+  or (select gesta.action()) = 'restaurants.restore' and ((select gesta.roles()) && array['admin'])
 );
 create policy removal on app.restaurants for delete to gesta_owner using ((select gesta.is_system()));
 
@@ -102,6 +104,7 @@ create policy creation on app.menu_items for insert to gesta_owner with check (
 create policy change on app.menu_items for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'menu_items.update' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
   or (select gesta.action()) = 'menu_items.delete' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
+  or (select gesta.action()) = 'menu_items.restore' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = menu_items.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
 );
 create policy removal on app.menu_items for delete to gesta_owner using ((select gesta.is_system()));
 
@@ -121,6 +124,7 @@ create policy creation on app.promotions for insert to gesta_owner with check (
 create policy change on app.promotions for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'promotions.update' and ((select gesta.roles()) && array['manager', 'admin'])
   or (select gesta.action()) = 'promotions.delete' and ((select gesta.roles()) && array['manager', 'admin'])
+  or (select gesta.action()) = 'promotions.restore' and ((select gesta.roles()) && array['manager', 'admin'])
 );
 create policy removal on app.promotions for delete to gesta_owner using ((select gesta.is_system()));
 
@@ -149,6 +153,7 @@ create policy change on app.orders for update to gesta_owner using (
   or (select gesta.action()) = 'orders.cancel' and ((select gesta.roles()) && array['admin'] or orders.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
   or (select gesta.action()) = 'orders.status' and ((select gesta.roles()) && array['admin'] or (exists (select from app.restaurants where restaurants.id = orders.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))
   or (select gesta.action()) = 'orders.delete' and ((select gesta.roles()) && array['admin'])
+  or (select gesta.action()) = 'orders.restore' and ((select gesta.roles()) && array['admin'])
 );
 create policy removal on app.orders for delete to gesta_owner using ((select gesta.is_system()));
 
@@ -189,6 +194,46 @@ create policy change on app.transfers for update to gesta_owner using (
   (select gesta.is_system())
 );
 create policy removal on app.transfers for delete to gesta_owner using ((select gesta.is_system()));
+
+alter table app.files enable row level security;
+alter table app.files force row level security;
+drop policy if exists read on app.files;
+drop policy if exists plain_read on app.files;
+drop policy if exists creation on app.files;
+drop policy if exists change on app.files;
+drop policy if exists removal on app.files;
+create policy read on app.files for select to gesta_app, gesta_owner using (
+  (select gesta.is_system()) or (select gesta.actor()) is not null
+);
+create policy creation on app.files for insert to gesta_owner with check (
+  (select gesta.is_system()) or (select gesta.action()) = 'files.create' and ((select gesta.actor()) is not null) and files.owner_id = (select gesta.actor())
+);
+create policy change on app.files for update to gesta_owner using (
+  (select gesta.is_system()) or (select gesta.action()) = 'files.update' and ((select gesta.roles()) && array['admin'] or files.owner_id = (select gesta.actor()))
+  or (select gesta.action()) = 'files.delete' and ((select gesta.roles()) && array['admin'] or files.owner_id = (select gesta.actor()))
+  or (select gesta.action()) = 'files.restore' and ((select gesta.roles()) && array['admin'] or files.owner_id = (select gesta.actor()))
+);
+create policy removal on app.files for delete to gesta_owner using ((select gesta.is_system()));
+
+alter table app.documents enable row level security;
+alter table app.documents force row level security;
+drop policy if exists read on app.documents;
+drop policy if exists plain_read on app.documents;
+drop policy if exists creation on app.documents;
+drop policy if exists change on app.documents;
+drop policy if exists removal on app.documents;
+create policy read on app.documents for select to gesta_app, gesta_owner using (
+  (select gesta.is_system()) or (select gesta.actor()) is not null
+);
+create policy creation on app.documents for insert to gesta_owner with check (
+  (select gesta.is_system()) or (select gesta.action()) = 'documents.create' and ((select gesta.actor()) is not null) and documents.owner_id = (select gesta.actor())
+);
+create policy change on app.documents for update to gesta_owner using (
+  (select gesta.is_system()) or (select gesta.action()) = 'documents.update' and ((select gesta.roles()) && array['admin'] or documents.owner_id = (select gesta.actor()))
+  or (select gesta.action()) = 'documents.delete' and ((select gesta.roles()) && array['admin'] or documents.owner_id = (select gesta.actor()))
+  or (select gesta.action()) = 'documents.restore' and ((select gesta.roles()) && array['admin'] or documents.owner_id = (select gesta.actor()))
+);
+create policy removal on app.documents for delete to gesta_owner using ((select gesta.is_system()));
 
 -- A record of drinks as JSON: what the actor may read.
 create or replace function app.shown_drinks(r app.drinks) returns text
@@ -504,11 +549,14 @@ begin
     if ((command->'set') - case command->>'action'
         when 'update' then array['name', 'price']
         when 'delete' then array[]::text[]
+        when 'restore' then array[]::text[]
       end) is distinct from '{}' then
       answers[change.place] := 'forbidden';
     elsif old.id is null then
       answers[change.place] := 'not_found';
-    elsif old.deleted_at is not null then
+    elsif act = 'restore' and old.deleted_at is null then
+      answers[change.place] := 'conflict';
+    elsif old.deleted_at is not null and act <> 'restore' then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
@@ -517,6 +565,7 @@ begin
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_drinks(old));
     else
+      if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
       new := jsonb_populate_record(old, data);
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
@@ -573,7 +622,7 @@ end
 $$;
 
 -- Does a batch of commands on drinks with all their effects: one answer for each, in order. They are tried all together;
--- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
 create or replace function app.write_drinks(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -583,8 +632,10 @@ declare
   answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(fresh);
+  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('drinks', fresh)
+               else gesta.lock_streams(fresh) end;
   begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
     answers := app.apply_drinks(fresh);
     perform gesta.apply_effects(fresh, answers);
     perform gesta.remember('drinks', fresh, answers);
@@ -595,7 +646,9 @@ begin
         answers[n] := (app.apply_drinks(fresh[n:n]))[1];
         perform gesta.apply_effects(fresh[n:n], answers[n:n]);
         perform gesta.remember('drinks', fresh[n:n], answers[n:n]);
-      exception when others then
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
         get stacked diagnostics broken = constraint_name;
         answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
       end;
@@ -1159,7 +1212,7 @@ end
 $$;
 
 -- Does a batch of commands on users with all their effects: one answer for each, in order. They are tried all together;
--- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
 create or replace function app.write_users(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -1169,8 +1222,10 @@ declare
   answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(fresh);
+  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('users', fresh)
+               else gesta.lock_streams(fresh) end;
   begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
     answers := app.apply_users(fresh);
     perform gesta.apply_effects(fresh, answers);
     perform gesta.remember('users', fresh, answers);
@@ -1181,7 +1236,9 @@ begin
         answers[n] := (app.apply_users(fresh[n:n]))[1];
         perform gesta.apply_effects(fresh[n:n], answers[n:n]);
         perform gesta.remember('users', fresh[n:n], answers[n:n]);
-      exception when others then
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
         get stacked diagnostics broken = constraint_name;
         answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
       end;
@@ -1645,11 +1702,14 @@ begin
         when 'open' then array[]::text[]
         when 'close' then array[]::text[]
         when 'delete' then array[]::text[]
+        when 'restore' then array[]::text[]
       end) is distinct from '{}' then
       answers[change.place] := 'forbidden';
     elsif old.id is null then
       answers[change.place] := 'not_found';
-    elsif old.deleted_at is not null then
+    elsif act = 'restore' and old.deleted_at is null then
+      answers[change.place] := 'conflict';
+    elsif old.deleted_at is not null and act <> 'restore' then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
@@ -1663,6 +1723,7 @@ begin
     ) then
       answers[change.place] := concat('transition_not_allowed ', old.status);
     else
+      if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
       new := jsonb_populate_record(old, data);
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
@@ -1723,7 +1784,7 @@ end
 $$;
 
 -- Does a batch of commands on restaurants with all their effects: one answer for each, in order. They are tried all together;
--- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
 create or replace function app.write_restaurants(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -1733,8 +1794,10 @@ declare
   answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(fresh);
+  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('restaurants', fresh)
+               else gesta.lock_streams(fresh) end;
   begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
     answers := app.apply_restaurants(fresh);
     perform gesta.apply_effects(fresh, answers);
     perform gesta.remember('restaurants', fresh, answers);
@@ -1745,7 +1808,9 @@ begin
         answers[n] := (app.apply_restaurants(fresh[n:n]))[1];
         perform gesta.apply_effects(fresh[n:n], answers[n:n]);
         perform gesta.remember('restaurants', fresh[n:n], answers[n:n]);
-      exception when others then
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
         get stacked diagnostics broken = constraint_name;
         answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
       end;
@@ -2172,11 +2237,14 @@ begin
     if ((command->'set') - case command->>'action'
         when 'update' then array['restaurant_id', 'name', 'price', 'available']
         when 'delete' then array[]::text[]
+        when 'restore' then array[]::text[]
       end) is distinct from '{}' then
       answers[change.place] := 'forbidden';
     elsif old.id is null then
       answers[change.place] := 'not_found';
-    elsif old.deleted_at is not null then
+    elsif act = 'restore' and old.deleted_at is null then
+      answers[change.place] := 'conflict';
+    elsif old.deleted_at is not null and act <> 'restore' then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
@@ -2185,6 +2253,7 @@ begin
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_menu_items(old));
     else
+      if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
       new := jsonb_populate_record(old, data);
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
@@ -2241,7 +2310,7 @@ end
 $$;
 
 -- Does a batch of commands on menu_items with all their effects: one answer for each, in order. They are tried all together;
--- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
 create or replace function app.write_menu_items(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -2251,8 +2320,10 @@ declare
   answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(fresh);
+  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('menu_items', fresh)
+               else gesta.lock_streams(fresh) end;
   begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
     answers := app.apply_menu_items(fresh);
     perform gesta.apply_effects(fresh, answers);
     perform gesta.remember('menu_items', fresh, answers);
@@ -2263,7 +2334,9 @@ begin
         answers[n] := (app.apply_menu_items(fresh[n:n]))[1];
         perform gesta.apply_effects(fresh[n:n], answers[n:n]);
         perform gesta.remember('menu_items', fresh[n:n], answers[n:n]);
-      exception when others then
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
         get stacked diagnostics broken = constraint_name;
         answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
       end;
@@ -2710,11 +2783,14 @@ begin
     if ((command->'set') - case command->>'action'
         when 'update' then array['code', 'percent', 'starts_at', 'ends_at', 'active']
         when 'delete' then array[]::text[]
+        when 'restore' then array['code']
       end) is distinct from '{}' then
       answers[change.place] := 'forbidden';
     elsif old.id is null then
       answers[change.place] := 'not_found';
-    elsif old.deleted_at is not null then
+    elsif act = 'restore' and old.deleted_at is null then
+      answers[change.place] := 'conflict';
+    elsif old.deleted_at is not null and act <> 'restore' then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
@@ -2723,6 +2799,7 @@ begin
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_promotions(old));
     else
+      if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
       new := jsonb_populate_record(old, data);
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
@@ -2779,7 +2856,7 @@ end
 $$;
 
 -- Does a batch of commands on promotions with all their effects: one answer for each, in order. They are tried all together;
--- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
 create or replace function app.write_promotions(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -2789,8 +2866,10 @@ declare
   answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(fresh);
+  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('promotions', fresh)
+               else gesta.lock_streams(fresh) end;
   begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
     answers := app.apply_promotions(fresh);
     perform gesta.apply_effects(fresh, answers);
     perform gesta.remember('promotions', fresh, answers);
@@ -2801,7 +2880,9 @@ begin
         answers[n] := (app.apply_promotions(fresh[n:n]))[1];
         perform gesta.apply_effects(fresh[n:n], answers[n:n]);
         perform gesta.remember('promotions', fresh[n:n], answers[n:n]);
-      exception when others then
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
         get stacked diagnostics broken = constraint_name;
         answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
       end;
@@ -3263,11 +3344,14 @@ begin
         when 'cancel' then array['reason']
         when 'status' then array[]::text[]
         when 'delete' then array[]::text[]
+        when 'restore' then array[]::text[]
       end) is distinct from '{}' then
       answers[change.place] := 'forbidden';
     elsif old.id is null then
       answers[change.place] := 'not_found';
-    elsif old.deleted_at is not null then
+    elsif act = 'restore' and old.deleted_at is null then
+      answers[change.place] := 'conflict';
+    elsif old.deleted_at is not null and act <> 'restore' then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
@@ -3281,6 +3365,11 @@ begin
     ) then
       answers[change.place] := concat('transition_not_allowed ', old.status);
     else
+      if act in ('delete') then
+        answers[change.place] := gesta.barrier('orders', old.id::text, command, 'always');
+        continue when answers[change.place] is not null;
+      end if;
+      if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
       new := jsonb_populate_record(old, data);
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
@@ -3346,7 +3435,7 @@ end
 $$;
 
 -- Does a batch of commands on orders with all their effects: one answer for each, in order. They are tried all together;
--- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
 create or replace function app.write_orders(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -3356,8 +3445,10 @@ declare
   answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(fresh);
+  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('orders', fresh)
+               else gesta.lock_streams(fresh) end;
   begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
     answers := app.apply_orders(fresh);
     perform gesta.apply_effects(fresh, answers);
     perform gesta.remember('orders', fresh, answers);
@@ -3368,7 +3459,9 @@ begin
         answers[n] := (app.apply_orders(fresh[n:n]))[1];
         perform gesta.apply_effects(fresh[n:n], answers[n:n]);
         perform gesta.remember('orders', fresh[n:n], answers[n:n]);
-      exception when others then
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
         get stacked diagnostics broken = constraint_name;
         answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
       end;
@@ -3891,7 +3984,7 @@ end
 $$;
 
 -- Does a batch of commands on wallets with all their effects: one answer for each, in order. They are tried all together;
--- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
 create or replace function app.write_wallets(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -3901,8 +3994,10 @@ declare
   answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(fresh);
+  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('wallets', fresh)
+               else gesta.lock_streams(fresh) end;
   begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
     answers := app.apply_wallets(fresh);
     perform gesta.apply_effects(fresh, answers);
     perform gesta.remember('wallets', fresh, answers);
@@ -3913,7 +4008,9 @@ begin
         answers[n] := (app.apply_wallets(fresh[n:n]))[1];
         perform gesta.apply_effects(fresh[n:n], answers[n:n]);
         perform gesta.remember('wallets', fresh[n:n], answers[n:n]);
-      exception when others then
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
         get stacked diagnostics broken = constraint_name;
         answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
       end;
@@ -4370,7 +4467,7 @@ end
 $$;
 
 -- Does a batch of commands on transfers with all their effects: one answer for each, in order. They are tried all together;
--- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
 create or replace function app.write_transfers(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -4380,8 +4477,10 @@ declare
   answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(fresh);
+  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('transfers', fresh)
+               else gesta.lock_streams(fresh) end;
   begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
     answers := app.apply_transfers(fresh);
     perform gesta.apply_effects(fresh, answers);
     perform gesta.remember('transfers', fresh, answers);
@@ -4392,7 +4491,9 @@ begin
         answers[n] := (app.apply_transfers(fresh[n:n]))[1];
         perform gesta.apply_effects(fresh[n:n], answers[n:n]);
         perform gesta.remember('transfers', fresh[n:n], answers[n:n]);
-      exception when others then
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
         get stacked diagnostics broken = constraint_name;
         answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
       end;
@@ -4511,6 +4612,1069 @@ drop trigger if exists audited on app.transfers;
 create constraint trigger audited after insert or update or delete on app.transfers
   deferrable initially deferred for each row execute function app.audit_transfers();
 
+-- A record of files as JSON: what the actor may read.
+create or replace function app.shown_files(r app.files) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"name":', to_json(r.name),
+    ',"size":', r.size::text,
+    ',"owner_id":', '"' || r.owner_id || '"',
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of files as JSON: all but passwords.
+create or replace function app.full_files(r app.files) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"name":', to_json(r.name),
+    ',"size":', r.size::text,
+    ',"owner_id":', '"' || r.owner_id || '"',
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of files as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_files(r app.files, today app.files) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"name":', coalesce(to_json(r.name)::text, 'null'),
+    ',"size":', coalesce(r.size::text, 'null'),
+    ',"owner_id":', coalesce('"' || r.owner_id || '"', 'null'),
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_files(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_files(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.files r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_files(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  asker record;
+  seen text[];
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_files(r)) as answer from app.files r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_files(r)) as answer from app.files r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_files`, or 'future'.
+create or replace function app.past_files(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_files(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.files r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.files, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_files`.
+create or replace function app.history_files(
+  askers text[], wanted uuid[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', '', '/', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.files r where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- What lists of files may ask about: the column to filter on and the one to sort by, the type of its values, the
+-- condition under which the actor reads it, and whether there may be no value.
+create or replace function app.listed_files(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['r.id', 'r.id', 'uuid', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'size' then array['r.size', 'r.size', 'bigint', null, null]
+    when 'owner_id' then array['r.owner_id', null, 'uuid', null, null]
+  end
+$$;
+
+-- The query for a page of files, or for all that are to be counted.
+create or replace function app.query_files(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('files', asked);
+begin
+  if counting then return concat('select from app.files r where r.deleted_at is null', conditions); end if;
+  return concat('select array(select r from app.files r where r.deleted_at is null', conditions, gesta.order_of('files', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A page of files for the actor that has entered: see `list_files`.
+create or replace function app.found_files(asked jsonb) returns text
+language plpgsql as $$
+declare
+  rows app.files[];
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  perform set_config('gesta.wanted', asked->>'values', true);
+  execute gesta.prepared(app.query_files(asked, false)) into rows;
+  bodies := array(select app.shown_files(r) from unnest(rows) r);
+  if cardinality(bodies) > taken then last := bodies[taken]; end if;
+  return concat('listed ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- A page of files as asked for: filters with the places of their values, the order with where to go on, and values, of
+-- which the first three are how many to leave out, how many to take, and both together.
+create or replace function app.find_files(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  return app.found_files(asked);
+end
+$$;
+
+-- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
+-- 'unauthenticated'.
+create or replace function app.list_files(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_files(r) as body
+        from app.files r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
+                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- How many files a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
+-- all rows, so whoever may not read them all is told the exact number.
+create or replace function app.count_files(who text, asked jsonb, estimated boolean) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  return gesta.counted(app.query_files(asked, true), estimated and (gesta.is_system()));
+end
+$$;
+
+-- Makes records of files for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_files(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  blank app.files;
+  made app.files[];
+begin
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'create' then array['name', 'size', 'owner_id']
+      end) is distinct from '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
+  );
+  insert into app.files select * from unnest(made);
+  perform gesta.append('files', array(
+    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_files(m)) from unnest(made) m);
+end
+$$;
+
+-- Changes records of files by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_files(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  command jsonb;
+  old app.files;
+  new app.files;
+  data jsonb;
+  answers text[];
+  changed app.files[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from app.files r where r.id = (q.c->>'id')::uuid offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    command := change.c;
+    data := command->'set';
+    if ((command->'set') - case command->>'action'
+        when 'update' then array['name', 'size']
+        when 'delete' then array[]::text[]
+        when 'restore' then array[]::text[]
+      end) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif act = 'restore' and old.deleted_at is null then
+      answers[change.place] := 'conflict';
+    elsif old.deleted_at is not null and act <> 'restore' then
+      answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (command->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif command ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_files(old));
+    else
+      if act in ('delete') then
+        answers[change.place] := gesta.barrier('files', old.id::text, command, 'when_linked');
+        continue when answers[change.place] is not null;
+      end if;
+      if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+      if act in ('delete') then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      changed := changed || new;
+      facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_files(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update app.files r set (name, size, owner_id, version, updated_at, deleted_at)
+      = (n.name, n.size, n.owner_id, n.version, n.updated_at, n.deleted_at)
+      from unnest(changed) n
+      where r.id = n.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+    perform gesta.append('files', facts);
+    if act in ('delete') or act = 'restore' then
+      for n in 1..cardinality(facts) loop
+        perform case when act = 'restore' then gesta.bring_back('files', (changed[n]).id::text, facts[n])
+                     else gesta.take_along('files', (changed[n]).id::text, facts[n]) end;
+      end loop;
+    end if;
+  end if;
+  return answers;
+end
+$$;
+
+-- Does commands on files, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_files(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'files.' || work.act, true);
+      done := case when work.act in ('create') then app.create_files(work.commands) else app.change_files(work.act, work.commands) end;
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on files with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
+create or replace function app.write_files(batch jsonb) returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
+  broken text;
+begin
+  perform gesta.lock_concerned('files', fresh);
+  begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    answers := app.apply_files(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('files', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_files(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('files', fresh[n:n], answers[n:n]);
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
+end
+$$;
+
+-- What a record of files holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_files(r app.files) returns jsonb
+language sql stable as $$
+  select (app.full_files(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_files() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_files(new) = app.facts_files(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(new.id);
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_files() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(old.id);
+    perform gesta.append_by_hand('files', 'FileRemovedByHand', 'removed_by_hand',
+      old.id, stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_files(new) = app.facts_files(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('files', 'FileAddedByHand', 'added_by_hand',
+      new.id, new.version, new.updated_at, app.facts_files(new));
+  else
+    perform gesta.append_by_hand('files', 'FileChangedByHand', 'changed_by_hand',
+      new.id, new.version, new.updated_at, gesta.differences(app.facts_files(old), app.facts_files(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.files
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_files();
+create or replace trigger by_hand_recorded after insert or update or delete on app.files
+  for each row when (current_user <> 'gesta_owner') execute function app.record_files();
+create or replace trigger truncated after truncate on app.files execute function gesta.note_truncation();
+
+-- Puts a record of files into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_files(
+  wanted uuid, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := wanted;
+  stamps gesta.stamps;
+  made app.files;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.files', 'rebuild', stream, known);
+  else
+    perform gesta.append('files', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.files r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.files, state || jsonb_build_object('id', wanted));
+    insert into app.files select (made).*
+      on conflict (id) do update set (name, size, owner_id, version, created_at, updated_at, deleted_at)
+        = (excluded.name, excluded.size, excluded.owner_id, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+drop trigger if exists audited on app.files;
+
+-- A record of documents as JSON: what the actor may read.
+create or replace function app.shown_documents(r app.documents) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"title":', to_json(r.title),
+    ',"file_ids":', to_json(r.file_ids),
+    ',"owner_id":', '"' || r.owner_id || '"',
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of documents as JSON: all but passwords.
+create or replace function app.full_documents(r app.documents) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"title":', to_json(r.title),
+    ',"file_ids":', to_json(r.file_ids),
+    ',"owner_id":', '"' || r.owner_id || '"',
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- A record of documents as JSON: as it was, with what the actor may read of it today.
+create or replace function app.shown_past_documents(r app.documents, today app.documents) returns text
+language sql stable as $$
+  select concat(
+    '{"id":"', r.id, '"',
+    ',"title":', coalesce(to_json(r.title)::text, 'null'),
+    ',"file_ids":', coalesce(to_json(r.file_ids)::text, 'null'),
+    ',"owner_id":', coalesce('"' || r.owner_id || '"', 'null'),
+    ',"version":', r.version,
+    ',"created_at":"', gesta.instant(r.created_at),
+    '","updated_at":"', gesta.instant(r.updated_at), '"}'
+  )
+$$;
+
+-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_documents(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids) q (place, id)
+        left join lateral (
+          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_documents(r))
+                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.documents r where r.id = q.id offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
+-- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
+create or replace function app.load_documents(askers text[], wanted uuid[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  asker record;
+  seen text[];
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
+      from unnest(askers, wanted) with ordinality q (who, id, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    select array_agg(r.answer order by q.nth) into seen
+      from unnest(asker.ids) with ordinality q (id, nth)
+      left join lateral (
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_documents(r)) as answer from app.documents r where r.id = q.id offset 0
+      ) r on true;
+    if array_position(seen, null) is not null then
+      perform gesta.enter('system');
+    end if;
+    return query
+      select q.place, coalesce(q.answer, r.answer, 'missing')
+        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        left join lateral (
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_documents(r)) as answer from app.documents r where r.id = q.id and q.answer is null offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Records as they were at a moment or a version: the answers of `read_documents`, or 'future'.
+create or replace function app.past_documents(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
+returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.moments) as moments, array_agg(q.versions) as versions
+      from unnest(askers, wanted, moments, versions) with ordinality q (who, id, moments, versions, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(case when q.moments > gesta.now() then 'future' else r.answer end, 'not_found')
+        from unnest(asker.places, asker.ids, asker.moments, asker.versions) q (place, id, moments, versions)
+        left join lateral (
+          select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_documents(past, r))
+                      else concat('gone ', gesta.instant(past.deleted_at)) end as answer
+            from app.documents r, lateral (
+              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+                from (
+                  select e.data, e.version, e.at from gesta.events e
+                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
+                    order by e.version
+                ) e
+                having max(e.version) = coalesce(q.versions, max(e.version))
+            ) s, lateral jsonb_populate_record(null::app.documents, s.data || jsonb_build_object(
+              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as `read_documents`.
+create or replace function app.history_documents(
+  askers text[], wanted uuid[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
+) returns table (place bigint, answer text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  asker record;
+begin
+  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.backwards) as backwards, array_agg(q.beyond) as beyond, array_agg(q.skipped) as skipped, array_agg(q.taken) as taken
+      from unnest(askers, wanted, backwards, beyond, skipped, taken) with ordinality q (who, id, backwards, beyond, skipped, taken, place)
+      group by q.who
+  loop
+    if not gesta.enter(asker.who) then
+      return query select p, 'unauthenticated' from unnest(asker.places) p;
+      continue;
+    end if;
+    return query
+      select q.place, coalesce(r.answer, 'not_found')
+        from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
+        left join lateral (
+          select concat('found ', '', '/', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken)) as answer
+            from app.documents r where r.id = q.id
+          offset 0
+        ) r on true;
+  end loop;
+end
+$$;
+
+-- What lists of documents may ask about: the column to filter on and the one to sort by, the type of its values, the
+-- condition under which the actor reads it, and whether there may be no value.
+create or replace function app.listed_documents(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['r.id', 'r.id', 'uuid', null, null]
+    when 'title' then array[null, 'r.title', 'text', null, null]
+    when 'file_ids' then array['r.file_ids', null, 'uuid', null, null]
+    when 'owner_id' then array['r.owner_id', null, 'uuid', null, null]
+  end
+$$;
+
+-- The query for a page of documents, or for all that are to be counted.
+create or replace function app.query_documents(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('documents', asked);
+begin
+  if counting then return concat('select from app.documents r where r.deleted_at is null', conditions); end if;
+  return concat('select array(select r from app.documents r where r.deleted_at is null', conditions, gesta.order_of('documents', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A page of documents for the actor that has entered: see `list_documents`.
+create or replace function app.found_documents(asked jsonb) returns text
+language plpgsql as $$
+declare
+  rows app.documents[];
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  perform set_config('gesta.wanted', asked->>'values', true);
+  execute gesta.prepared(app.query_documents(asked, false)) into rows;
+  bodies := array(select app.shown_documents(r) from unnest(rows) r);
+  if cardinality(bodies) > taken then last := bodies[taken]; end if;
+  return concat('listed ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- A page of documents as asked for: filters with the places of their values, the order with where to go on, and values, of
+-- which the first three are how many to leave out, how many to take, and both together.
+create or replace function app.find_documents(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  return app.found_documents(asked);
+end
+$$;
+
+-- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
+-- 'unauthenticated'.
+create or replace function app.list_documents(who text, after uuid, skipped integer, taken integer) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  ids uuid[];
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  select array_agg(page.body), array_agg(page.id) into bodies, ids
+    from (
+      select r.id, app.shown_documents(r) as body
+        from app.documents r
+        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        order by r.id
+        limit taken + 1 offset skipped
+    ) page;
+  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
+                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
+-- How many documents a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
+-- all rows, so whoever may not read them all is told the exact number.
+create or replace function app.count_documents(who text, asked jsonb, estimated boolean) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  return gesta.counted(app.query_documents(asked, true), estimated and (gesta.is_system()));
+end
+$$;
+
+-- Makes records of documents for the actor that has entered: 'done 1 <json>' for each.
+create or replace function app.create_documents(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  blank app.documents;
+  made app.documents[];
+begin
+  if exists (
+    select from unnest(commands) c
+      where ((c->'set') - case c->>'action'
+        when 'create' then array['title', 'file_ids', 'owner_id']
+      end) is distinct from '{}'
+  ) then raise insufficient_privilege; end if;
+  blank.version := 1;
+  blank.created_at := gesta.now();
+  blank.updated_at := blank.created_at;
+  made := array(
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
+  );
+  perform gesta.demand_living('documents', to_jsonb(m), null) from unnest(made) m;
+  insert into app.documents select * from unnest(made);
+  perform gesta.append('documents', array(
+    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
+      from (select unnest(made) as m, unnest(commands) as c) q
+  ));
+  return array(select concat('done 1 ', app.shown_documents(m)) from unnest(made) m);
+end
+$$;
+
+-- Changes records of documents by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
+-- A record that the batch has changed already is stale for the commands behind.
+create or replace function app.change_documents(act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  change record;
+  command jsonb;
+  old app.documents;
+  new app.documents;
+  data jsonb;
+  answers text[];
+  changed app.documents[] := '{}';
+  facts gesta.fact[] := '{}';
+  rows bigint;
+begin
+  for change in
+    select q.c, q.place, r.old
+      from unnest(commands) with ordinality q (c, place)
+      left join lateral (
+        select r as old from app.documents r where r.id = (q.c->>'id')::uuid offset 0
+      ) r on true
+      order by q.place
+  loop
+    old := change.old;
+    command := change.c;
+    data := command->'set';
+    if ((command->'set') - case command->>'action'
+        when 'update' then array['title', 'file_ids']
+        when 'delete' then array[]::text[]
+        when 'restore' then array[]::text[]
+        when 'detach' then array['file_ids']
+      end) is distinct from '{}' then
+      answers[change.place] := 'forbidden';
+    elsif old.id is null then
+      answers[change.place] := 'not_found';
+    elsif act = 'restore' and old.deleted_at is null then
+      answers[change.place] := 'conflict';
+    elsif old.deleted_at is not null and act <> 'restore' then
+      answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif old.version <> (command->>'version')::integer then
+      answers[change.place] := concat('stale ', old.version);
+    elsif exists (select from unnest(changed) r where r.id = old.id) then
+      answers[change.place] := concat('stale ', old.version + 1);
+    elsif command ? 'keep' then
+      answers[change.place] := concat('done ', old.version, ' ', app.shown_documents(old));
+    else
+      if act = 'restore' then
+        data := data || '{"deleted_at": null}';
+        if not command ? 'along' then
+          data := data || gesta.let_go_of_deleted('documents', to_jsonb(old),
+            gesta.cohort_of(old.id, old.version));
+        end if;
+      end if;
+      new := jsonb_populate_record(old, data);
+      new.version := old.version + 1;
+      new.updated_at := greatest(gesta.now(), old.updated_at);
+      if act in ('delete') then
+        new.deleted_at := new.updated_at;
+        data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
+      end if;
+      if row(new.file_ids) is distinct from row(old.file_ids) then
+        perform gesta.demand_living('documents', to_jsonb(new), to_jsonb(old));
+      end if;
+      changed := changed || new;
+      facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
+      answers[change.place] := concat('done ', new.version, ' ', app.shown_documents(new));
+    end if;
+  end loop;
+
+  if cardinality(changed) > 0 then
+    update app.documents r set (title, file_ids, owner_id, version, updated_at, deleted_at)
+      = (n.title, n.file_ids, n.owner_id, n.version, n.updated_at, n.deleted_at)
+      from unnest(changed) n
+      where r.id = n.id;
+    get diagnostics rows = row_count;
+    if rows < cardinality(changed) then raise insufficient_privilege; end if;
+    perform gesta.append('documents', facts);
+  end if;
+  return answers;
+end
+$$;
+
+-- Does commands on documents, each answered in its place: 'done <version> <json>', or the refusal.
+create or replace function app.apply_documents(commands jsonb[]) returns text[]
+language plpgsql as $$
+declare
+  work record;
+  answers text[];
+  done text[];
+begin
+  for work in
+    select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
+           array_agg(place::integer order by place) as places
+      from unnest(commands) with ordinality q (c, place)
+      group by 1, 2
+  loop
+    if not gesta.enter(work.who) then
+      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
+    else
+      perform set_config('gesta.action', 'documents.' || work.act, true);
+      done := case when work.act in ('create') then app.create_documents(work.commands) else app.change_documents(work.act, work.commands) end;
+    end if;
+    if cardinality(done) = cardinality(commands) then return done; end if;
+    for n in 1..cardinality(done) loop
+      answers[work.places[n]] := done[n];
+    end loop;
+  end loop;
+  return answers;
+end
+$$;
+
+-- Does a batch of commands on documents with all their effects: one answer for each, in order. They are tried all together;
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
+create or replace function app.write_documents(batch jsonb) returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  commands jsonb[] := array(select jsonb_array_elements(batch));
+  known text[] := gesta.recall(commands);
+  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  answers text[];
+  broken text;
+begin
+  perform gesta.lock_concerned('documents', fresh);
+  begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    answers := app.apply_documents(fresh);
+    perform gesta.apply_effects(fresh, answers);
+    perform gesta.remember('documents', fresh, answers);
+  exception when others then
+    answers := '{}';
+    for n in 1..cardinality(fresh) loop
+      begin
+        answers[n] := (app.apply_documents(fresh[n:n]))[1];
+        perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        perform gesta.remember('documents', fresh[n:n], answers[n:n]);
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
+        get stacked diagnostics broken = constraint_name;
+        answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+      end;
+    end loop;
+  end;
+  return query
+    select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
+      from unnest(known) with ordinality q (answer, place)
+      order by q.place;
+end
+$$;
+
+-- What a record of documents holds, in the form of events: all but its id and stamps.
+create or replace function app.facts_documents(r app.documents) returns jsonb
+language sql stable as $$
+  select (app.full_documents(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+$$;
+
+create or replace function app.stamp_documents() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_documents(new) = app.facts_documents(old) then
+    stamps := row(old.version, old.created_at, old.updated_at);
+  else
+    stamps := gesta.next_stamps(new.id);
+  end if;
+  new.version := stamps.version;
+  new.created_at := stamps.created_at;
+  new.updated_at := stamps.updated_at;
+  return new;
+end
+$$;
+
+create or replace function app.record_documents() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stamps gesta.stamps;
+begin
+  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
+    stamps := gesta.next_stamps(old.id);
+    perform gesta.append_by_hand('documents', 'DocumentRemovedByHand', 'removed_by_hand',
+      old.id, stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+    if tg_op = 'DELETE' then return null; end if;
+  end if;
+  if tg_op = 'UPDATE' and new.id = old.id and app.facts_documents(new) = app.facts_documents(old) then return null; end if;
+  -- A record that no event knew yet is told whole.
+  if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
+    perform gesta.append_by_hand('documents', 'DocumentAddedByHand', 'added_by_hand',
+      new.id, new.version, new.updated_at, app.facts_documents(new));
+  else
+    perform gesta.append_by_hand('documents', 'DocumentChangedByHand', 'changed_by_hand',
+      new.id, new.version, new.updated_at, gesta.differences(app.facts_documents(old), app.facts_documents(new)));
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger by_hand_stamped before insert or update on app.documents
+  for each row when (current_user <> 'gesta_owner') execute function app.stamp_documents();
+create or replace trigger by_hand_recorded after insert or update or delete on app.documents
+  for each row when (current_user <> 'gesta_owner') execute function app.record_documents();
+create or replace trigger truncated after truncate on app.documents execute function gesta.note_truncation();
+
+-- Puts a record of documents into a state that its events give, for operators: 'done', or 'moved' where the stream does not
+-- end with version `known`. Null removes the row. A command is an event of its own that brings the state about.
+create or replace function app.put_documents(
+  wanted uuid, state jsonb, known integer, command jsonb
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  stream uuid := wanted;
+  stamps gesta.stamps;
+  made app.documents;
+begin
+  perform gesta.enter('system');
+  perform pg_advisory_xact_lock(hashtextextended(wanted::text, 0));
+  stamps := gesta.next_stamps(stream);
+  if stamps.version <> known + 1 then return 'moved'; end if;
+  if command is null then
+    insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
+      values (gesta.now(), 'operator', session_user, 'app.documents', 'rebuild', stream, known);
+  else
+    perform gesta.append('documents', array[row(
+      stream, stamps.version, stamps.updated_at, command->'set',
+      command || jsonb_build_object('operator', session_user))::gesta.fact]);
+    state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
+  end if;
+  if state is null then
+    delete from app.documents r where r.id = wanted;
+  else
+    made := jsonb_populate_record(null::app.documents, state || jsonb_build_object('id', wanted));
+    insert into app.documents select (made).*
+      on conflict (id) do update set (title, file_ids, owner_id, version, created_at, updated_at, deleted_at)
+        = (excluded.title, excluded.file_ids, excluded.owner_id, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+  end if;
+  return 'done';
+end
+$$;
+
+drop trigger if exists audited on app.documents;
+
 -- The value in a place of what a list was asked for, and all values in such a place.
 create or replace function gesta.wanted(place integer) returns text language sql stable as $$
   select current_setting('gesta.wanted')::jsonb->>place
@@ -4546,6 +5710,8 @@ create or replace function gesta.listed(entity text, field text) returns text[] 
     when 'orders' then app.listed_orders(field)
     when 'wallets' then app.listed_wallets(field)
     when 'transfers' then app.listed_transfers(field)
+    when 'files' then app.listed_files(field)
+    when 'documents' then app.listed_documents(field)
   end
 $$;
 
@@ -4739,12 +5905,30 @@ revoke all on function
   gesta.counted(text, boolean)
   from public;
 
+-- Does commands on an entity.
+create or replace function gesta.apply(entity text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  return case entity
+    when 'drinks' then app.apply_drinks(commands)
+    when 'users' then app.apply_users(commands)
+    when 'restaurants' then app.apply_restaurants(commands)
+    when 'menu_items' then app.apply_menu_items(commands)
+    when 'promotions' then app.apply_promotions(commands)
+    when 'orders' then app.apply_orders(commands)
+    when 'wallets' then app.apply_wallets(commands)
+    when 'transfers' then app.apply_transfers(commands)
+    when 'files' then app.apply_files(commands)
+    when 'documents' then app.apply_documents(commands)
+  end;
+end
+$$;
+
 -- Does the effects of commands that were done. One that fails takes its command along.
 create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
 language plpgsql as $$
 declare
   work record;
-  done text[];
   failed text;
 begin
   for work in
@@ -4754,17 +5938,7 @@ begin
       where answer like 'done %' and c ? 'effects'
       group by 1
   loop
-    done := case work.entity
-      when 'drinks' then app.apply_drinks(work.effects)
-      when 'users' then app.apply_users(work.effects)
-      when 'restaurants' then app.apply_restaurants(work.effects)
-      when 'menu_items' then app.apply_menu_items(work.effects)
-      when 'promotions' then app.apply_promotions(work.effects)
-      when 'orders' then app.apply_orders(work.effects)
-      when 'wallets' then app.apply_wallets(work.effects)
-      when 'transfers' then app.apply_transfers(work.effects)
-    end;
-    failed := (select answer from unnest(done) answer where answer not like 'done %' limit 1);
+    failed := (select answer from unnest(gesta.apply(work.entity, work.effects)) answer where answer not like 'done %' limit 1);
     if failed is not null then
       raise exception using errcode = case when failed like 'stale %' then 'serialization_failure' else 'GE001' end, message = failed;
     end if;
@@ -4772,13 +5946,155 @@ begin
 end
 $$;
 
+grant select (id, version, deleted_at) on app.files to gesta_gate;
+drop policy if exists look on app.files;
+create policy look on app.files for select to gesta_gate using (true);
+
+grant select (id, version, deleted_at, file_ids) on app.documents to gesta_gate;
+drop policy if exists look on app.documents;
+create policy look on app.documents for select to gesta_gate using (true);
+
+-- The references that have a say when the record they point to is deleted, and how many a list holds at most.
+create or replace function gesta.delete_rules() returns table (entity text, field text, rule text, target text, most integer)
+language sql immutable as $$
+  values ('documents', 'file_ids', 'detach', 'files', 100)
+$$;
+
+-- How the delete and the events of an entity are called.
+create or replace function gesta.names_of(entity text) returns jsonb language sql immutable as $$
+  select case entity
+    when 'drinks' then '{"delete":"delete","deleted":"DrinkDeleted","restored":"DrinkRestored","updated":"DrinkUpdated"}'::jsonb
+    when 'users' then '{"updated":"UserUpdated"}'::jsonb
+    when 'restaurants' then '{"delete":"delete","deleted":"RestaurantDeleted","restored":"RestaurantRestored","updated":"RestaurantUpdated"}'::jsonb
+    when 'menu_items' then '{"delete":"delete","deleted":"MenuItemDeleted","restored":"MenuItemRestored","updated":"MenuItemUpdated"}'::jsonb
+    when 'promotions' then '{"delete":"delete","deleted":"PromotionDeleted","restored":"PromotionRestored","updated":"PromotionUpdated"}'::jsonb
+    when 'orders' then '{"delete":"delete","deleted":"OrderDeleted","restored":"OrderRestored","updated":"OrderUpdated"}'::jsonb
+    when 'wallets' then '{"updated":"WalletUpdated"}'::jsonb
+    when 'transfers' then '{"updated":"TransferUpdated"}'::jsonb
+    when 'files' then '{"delete":"delete","deleted":"FileDeleted","restored":"FileRestored","updated":"FileUpdated"}'::jsonb
+    when 'documents' then '{"delete":"delete","deleted":"DocumentDeleted","restored":"DocumentRestored","updated":"DocumentUpdated"}'::jsonb
+  end
+$$;
+
+-- Those of the records that the actor who has entered may read, and may see the field of; a hundred at most.
+create or replace function gesta.readable(of_entity text, of_field text, ids text[]) returns text[]
+language plpgsql stable as $$
+begin
+  case of_entity
+    when 'drinks' then
+      return array(
+        select r.id::text from app.drinks r
+          where r.id = any (ids::bigint[])
+          order by r.id limit 100
+      );
+    when 'users' then
+      return array(
+        select r.id::text from app.users r
+          where r.id = any (ids::uuid[])
+          order by r.id limit 100
+      );
+    when 'restaurants' then
+      return array(
+        select r.id::text from app.restaurants r
+          where r.id = any (ids::uuid[])
+          order by r.id limit 100
+      );
+    when 'menu_items' then
+      return array(
+        select r.id::text from app.menu_items r
+          where r.id = any (ids::uuid[])
+          order by r.id limit 100
+      );
+    when 'promotions' then
+      return array(
+        select r.id::text from app.promotions r
+          where r.id = any (ids::uuid[])
+          order by r.id limit 100
+      );
+    when 'orders' then
+      return array(
+        select r.id::text from app.orders r
+          where r.id = any (ids::uuid[])
+          order by r.id limit 100
+      );
+    when 'wallets' then
+      return array(
+        select r.id::text from app.wallets r
+          where r.id = any (ids::uuid[])
+          order by r.id limit 100
+      );
+    when 'transfers' then
+      return array(
+        select r.id::text from app.transfers r
+          where r.id = any (ids::uuid[])
+          order by r.id limit 100
+      );
+    when 'files' then
+      return array(
+        select r.id::text from app.files r
+          where r.id = any (ids::uuid[])
+          order by r.id limit 100
+      );
+    when 'documents' then
+      return array(
+        select r.id::text from app.documents r
+          where r.id = any (ids::uuid[])
+          order by r.id limit 100
+      );
+  end case;
+end
+$$;
+
+set local role gesta_gate;
+
+-- The living records that refer to records of an entity, by the references that have a say; so many of each at most.
+create or replace function gesta.dependents(of_entity text, ids text[], most integer) returns setof gesta.dependent
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  case of_entity
+    when 'files' then
+      if cardinality(ids) <= 20 then
+        return query select distinct 'documents', 'file_ids', 'detach', r.id::text, r.version from unnest(ids::uuid[]) q (id), lateral (
+          select r.id, r.version from app.documents r where r.file_ids @> array[q.id] and r.deleted_at is null offset 0
+        ) r limit most;
+      else
+        return query select distinct 'documents', 'file_ids', 'detach', r.id::text, r.version from app.documents r, unnest(r.file_ids) e (id)
+          where r.deleted_at is null and e.id in (select unnest(ids::uuid[])) limit most;
+      end if;
+    else
+  end case;
+end
+$$;
+
+-- Records as far as deletes and restores look at them, deleted ones too.
+create or replace function gesta.stored(of_entity text, ids text[]) returns setof jsonb
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  case of_entity
+    when 'files' then
+      return query select jsonb_build_object('id', r.id::text, 'version', r.version, 'deleted_at', r.deleted_at)
+        from app.files r where r.id = any (ids::uuid[]);
+    when 'documents' then
+      return query select jsonb_build_object('id', r.id::text, 'version', r.version, 'deleted_at', r.deleted_at, 'file_ids', r.file_ids)
+        from app.documents r where r.id = any (ids::uuid[]);
+    else
+  end case;
+end
+$$;
+
+revoke all on function gesta.dependents(text, text[], integer), gesta.stored(text, text[]) from public;
+grant execute on function gesta.dependents(text, text[], integer), gesta.stored(text, text[]) to gesta_owner;
+set local role gesta_owner;
+revoke all on function gesta.delete_rules(), gesta.names_of(text), gesta.readable(text, text, text[]) from public;
+grant execute on function gesta.impact(text, text, text) to gesta_app;
+
 select gesta.declare_workflow('users', '{"initial":"active","states":{"active":{"on":{"deactivate":"deactivated"}},"deactivated":{"final":true}}}');
 select gesta.declare_workflow('restaurants', '{"initial":"closed","states":{"closed":{"on":{"open":"open"}},"open":{"on":{"close":"closed"}}}}');
 select gesta.declare_workflow('orders', '{"initial":"pending_payment","states":{"pending_payment":{"on":{"confirm_payment":["accepted","new"],"cancel":"cancelled"}},"new":{"on":{"status":"accepted","cancel":"cancelled"}},"accepted":{"on":{"status":"cooking","cancel":"cancelled"}},"cooking":{"on":{"status":"on_way","cancel":"cancelled"}},"on_way":{"on":{"status":"delivered"}},"delivered":{"final":true},"cancelled":{"final":true}}}');
 
 revoke all on all functions in schema app from public, gesta_app;
 
-revoke all on function gesta.apply_effects(jsonb[], text[]) from public;
+revoke all on function gesta.apply(text, jsonb[]), gesta.apply_effects(jsonb[], text[]) from public;
 
 grant select on app.drinks to gesta_app;
 grant execute on function
@@ -4896,4 +6212,32 @@ grant execute on function
   app.past_transfers(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_transfers(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_transfers(jsonb)
+  to gesta_app;
+
+grant select on app.files to gesta_app;
+grant execute on function
+  app.shown_files(app.files),
+  app.full_files(app.files),
+  app.read_files(text[], uuid[]),
+  app.list_files(text, uuid, integer, integer),
+  app.find_files(text, jsonb),
+  app.count_files(text, jsonb, boolean),
+  app.load_files(text[], uuid[]),
+  app.past_files(text[], uuid[], timestamp with time zone[], integer[]),
+  app.history_files(text[], uuid[], boolean[], integer[], integer[], integer[]),
+  app.write_files(jsonb)
+  to gesta_app;
+
+grant select on app.documents to gesta_app;
+grant execute on function
+  app.shown_documents(app.documents),
+  app.full_documents(app.documents),
+  app.read_documents(text[], uuid[]),
+  app.list_documents(text, uuid, integer, integer),
+  app.find_documents(text, jsonb),
+  app.count_documents(text, jsonb, boolean),
+  app.load_documents(text[], uuid[]),
+  app.past_documents(text[], uuid[], timestamp with time zone[], integer[]),
+  app.history_documents(text[], uuid[], boolean[], integer[], integer[], integer[]),
+  app.write_documents(jsonb)
   to gesta_app;

@@ -117,6 +117,32 @@ create table app.transfers (
   constraint transfers_amount_check check (amount <> 'NaN' and amount > 0)
 ) with (fillfactor = 90);
 
+create table app.files (
+  id uuid primary key,
+  name text collate "C" not null,
+  size bigint not null,
+  owner_id uuid not null,
+  version integer not null check (version > 0),
+  created_at timestamptz(3) not null,
+  updated_at timestamptz(3) not null,
+  deleted_at timestamptz(3),
+  constraint files_name_check check (char_length(name) between 1 and 255),
+  constraint files_size_check check (size >= 0 and abs(size) <= 9007199254740991)
+) with (fillfactor = 90);
+
+create table app.documents (
+  id uuid primary key,
+  title text collate "C" not null,
+  file_ids uuid[] not null,
+  owner_id uuid not null,
+  version integer not null check (version > 0),
+  created_at timestamptz(3) not null,
+  updated_at timestamptz(3) not null,
+  deleted_at timestamptz(3),
+  constraint documents_title_check check (char_length(title) between 1 and 200),
+  constraint documents_file_ids_check check (cardinality(file_ids) <= 100 and array_position(file_ids, null) is null)
+) with (fillfactor = 90);
+
 create index drinks_name_index on app.drinks (name, id) where deleted_at is null;
 create index drinks_price_index on app.drinks (price, id) where deleted_at is null;
 create index drinks_name_start_index on app.drinks ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;
@@ -173,6 +199,18 @@ create index transfers_created_at_index on app.transfers (created_at, id) where 
 create index transfers_from_wallet_id_created_at_index on app.transfers (from_wallet_id, created_at, id) where deleted_at is null;
 create index transfers_to_wallet_id_created_at_index on app.transfers (to_wallet_id, created_at, id) where deleted_at is null;
 
+create index files_name_index on app.files (name, id) where deleted_at is null;
+create index files_size_index on app.files (size, id) where deleted_at is null;
+create index files_owner_id_index on app.files (owner_id, id) where deleted_at is null;
+create index files_owner_id_name_index on app.files (owner_id, name, id) where deleted_at is null;
+create index files_owner_id_size_index on app.files (owner_id, size, id) where deleted_at is null;
+create index files_name_start_index on app.files ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;
+
+create index documents_title_index on app.documents (title, id) where deleted_at is null;
+create index documents_owner_id_index on app.documents (owner_id, id) where deleted_at is null;
+create index documents_owner_id_title_index on app.documents (owner_id, title, id) where deleted_at is null;
+create index documents_file_ids_index on app.documents using gin (file_ids) where deleted_at is null;
+
 alter table app.menu_items add constraint menu_items_restaurant_id_reference
   foreign key (restaurant_id) references app.restaurants;
 
@@ -188,3 +226,9 @@ alter table app.transfers add constraint transfers_from_wallet_id_reference
   foreign key (from_wallet_id) references app.wallets;
 alter table app.transfers add constraint transfers_to_wallet_id_reference
   foreign key (to_wallet_id) references app.wallets;
+
+alter table app.files add constraint files_owner_id_reference
+  foreign key (owner_id) references app.users;
+
+alter table app.documents add constraint documents_owner_id_reference
+  foreign key (owner_id) references app.users;

@@ -33,6 +33,7 @@ create policy creation on app.drinks for insert to gesta_owner with check (
 create policy change on app.drinks for update to gesta_owner using (
   (select gesta.is_system()) or (select gesta.action()) = 'drinks.update' and (true)
   or (select gesta.action()) = 'drinks.delete' and (true)
+  or (select gesta.action()) = 'drinks.restore' and (true)
 );
 create policy removal on app.drinks for delete to gesta_owner using ((select gesta.is_system()));
 
@@ -350,11 +351,14 @@ begin
     if ((command->'set') - case command->>'action'
         when 'update' then array['name', 'price']
         when 'delete' then array[]::text[]
+        when 'restore' then array[]::text[]
       end) is distinct from '{}' then
       answers[change.place] := 'forbidden';
     elsif old.id is null then
       answers[change.place] := 'not_found';
-    elsif old.deleted_at is not null then
+    elsif act = 'restore' and old.deleted_at is null then
+      answers[change.place] := 'conflict';
+    elsif old.deleted_at is not null and act <> 'restore' then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
@@ -363,6 +367,7 @@ begin
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_drinks(old));
     else
+      if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
       new := jsonb_populate_record(old, data);
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
@@ -419,7 +424,7 @@ end
 $$;
 
 -- Does a batch of commands on drinks with all their effects: one answer for each, in order. They are tried all together;
--- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
 create or replace function app.write_drinks(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -431,6 +436,7 @@ declare
 begin
   perform gesta.lock_streams(fresh);
   begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
     answers := app.apply_drinks(fresh);
     perform gesta.apply_effects(fresh, answers);
     perform gesta.remember('drinks', fresh, answers);
@@ -441,7 +447,9 @@ begin
         answers[n] := (app.apply_drinks(fresh[n:n]))[1];
         perform gesta.apply_effects(fresh[n:n], answers[n:n]);
         perform gesta.remember('drinks', fresh[n:n], answers[n:n]);
-      exception when others then
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
         get stacked diagnostics broken = constraint_name;
         answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
       end;
@@ -767,12 +775,21 @@ revoke all on function
   gesta.counted(text, boolean)
   from public;
 
+-- Does commands on an entity.
+create or replace function gesta.apply(entity text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  return case entity
+    when 'drinks' then app.apply_drinks(commands)
+  end;
+end
+$$;
+
 -- Does the effects of commands that were done. One that fails takes its command along.
 create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
 language plpgsql as $$
 declare
   work record;
-  done text[];
   failed text;
 begin
   for work in
@@ -782,10 +799,7 @@ begin
       where answer like 'done %' and c ? 'effects'
       group by 1
   loop
-    done := case work.entity
-      when 'drinks' then app.apply_drinks(work.effects)
-    end;
-    failed := (select answer from unnest(done) answer where answer not like 'done %' limit 1);
+    failed := (select answer from unnest(gesta.apply(work.entity, work.effects)) answer where answer not like 'done %' limit 1);
     if failed is not null then
       raise exception using errcode = case when failed like 'stale %' then 'serialization_failure' else 'GE001' end, message = failed;
     end if;
@@ -795,9 +809,11 @@ $$;
 
 
 
+
+
 revoke all on all functions in schema app from public, gesta_app;
 
-revoke all on function gesta.apply_effects(jsonb[], text[]) from public;
+revoke all on function gesta.apply(text, jsonb[]), gesta.apply_effects(jsonb[], text[]) from public;
 
 grant select on app.drinks to gesta_app;
 grant execute on function

@@ -128,6 +128,7 @@ test("crud names its events after the entity", () => {
     "MenuNoteCreated",
     "MenuNoteUpdated",
     "MenuNoteDeleted",
+    "MenuNoteRestored",
   ]);
 });
 

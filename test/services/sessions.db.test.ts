@@ -19,6 +19,7 @@ import { recordsRepository } from "../../src/repositories/records-repository.ts"
 import { prepareSchema } from "../../src/repositories/schema-repository.ts";
 import { workflowRepository } from "../../src/repositories/workflow-repository.ts";
 import { commandsService } from "../../src/services/commands-service.ts";
+import { signedConfirmations } from "../../src/services/confirmations.ts";
 import { argon2Passwords, noPassword, type Passwords } from "../../src/services/passwords.ts";
 import { sow } from "../../src/services/seed-service.ts";
 import { type SessionsService, sessionsService } from "../../src/services/sessions-service.ts";
@@ -55,7 +56,8 @@ describe.each(engines)("signing in on %s", (kind) => {
     );
     await prepareSchema(engine, emitSchema(plan));
     const records = recordsRepository(engine, plan);
-    const parts = { plan, records, passwords: readable, newId: newIdentifier };
+    const confirmations = signedConfirmations("the secret of the tests", systemClock);
+    const parts = { plan, records, passwords: readable, newId: newIdentifier, confirmations };
     const workflows = workflowsInForce(workflowRepository(engine));
     const users = seed.filter(({ entity }) => entity === "users");
     await sow(plan, commandsService({ ...parts, behaviours, workflows, clock: systemClock, observe: silent }), users);

@@ -13,6 +13,10 @@ export interface DescribedOperation {
   readonly formExample: string | undefined;
   readonly demandsVersion: boolean;
   readonly demandsKey: boolean;
+  /** What must stand in the address, with its examples: `?action=delete`, or nothing. */
+  readonly query: string;
+  /** The names of all that may stand in the address. */
+  readonly parameters: readonly string[];
   /** JSON pointer of the schema of a reply, or null where it has no body. */
   schemaOf(status: number): string | null;
   /** The headers that a reply of this status has. */
@@ -67,6 +71,11 @@ function described(document: object, path: string, method: string, operation: Pa
     takes: Object.keys(part(part(part(content["application/json"]).schema).properties)),
     example: part(content["application/json"]).example,
     formExample: formOf(part(content["application/x-www-form-urlencoded"]).example),
+    query: parameters
+      .filter(({ in: place, required }) => place === "query" && required === true)
+      .map(({ name, example }, index) => `${index === 0 ? "?" : "&"}${name}=${encodeURIComponent(String(example))}`)
+      .join(""),
+    parameters: parameters.flatMap(({ in: place, name }) => (place === "query" ? [String(name)] : [])),
     demandsVersion: demands("If-Match"),
     demandsKey: demands("Idempotency-Key"),
     schemaOf(status) {

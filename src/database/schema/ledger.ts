@@ -1,5 +1,6 @@
 import { accountFunctions, accountsLedgerSql } from "./accounts-ledger.ts";
 import { auditLedgerSql } from "./audit-ledger.ts";
+import { deletionLedgerSql } from "./deletion-ledger.ts";
 import { pastLedgerSql } from "./past-ledger.ts";
 import { workflowLedgerSql } from "./workflow-ledger.ts";
 
@@ -272,6 +273,8 @@ ${auditLedgerSql}
 
 ${accountsLedgerSql}
 
+${deletionLedgerSql}
+
 -- What an error means to the caller; 'failed' is one that nobody foresaw.
 create function gesta.refusal(state text, broken text, message text) returns text language sql immutable as $$
   select case
@@ -281,6 +284,7 @@ create function gesta.refusal(state text, broken text, message text) returns tex
     when state = '23503' then 'reference ' || broken
     when state in ('23514', '23502') or state like '22%' then 'invalid ' || coalesce(broken, '')
     when state = '42501' then 'forbidden'
+    when state = 'GE002' then message
     else 'failed ' || state || ' ' || message
   end
 $$;

@@ -5,6 +5,7 @@ import { idSchema } from "../json-schema/field-schema.ts";
 import { recordSchema } from "../json-schema/record-schema.ts";
 import { accountPaths, accountSchemas } from "./account-operations.ts";
 import { historyExample, historyOperation, historySchema } from "./history-operation.ts";
+import { impactOperation } from "./impact-operation.ts";
 import {
   actionOperation,
   listOperation,
@@ -110,9 +111,11 @@ function pathsOf(plan: Plan, entity: EntityPlan, audience: Audience): readonly P
   }
   for (const action of entity.actions.filter((candidate) => isOpen(candidate, audience))) {
     const path = `${collection}${action.path}`;
-    add(path, actionOperation(entity, action, action.method, audience));
-    if (action.kind === "update") add(path, actionOperation(entity, action, "PUT", audience));
+    add(path, actionOperation(plan, entity, action, action.method, audience));
+    if (action.kind === "update") add(path, actionOperation(plan, entity, action, "PUT", audience));
   }
+  const asked = entity.actions.filter((action) => action.kind !== "create" && isOpen(action, audience));
+  if (asked.length > 0) add(`${collection}/{id}/impact`, impactOperation(entity, asked, audience));
   return [...paths].map(([path, operations]) => ({ path, entity, operations }));
 }
 

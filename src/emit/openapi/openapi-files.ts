@@ -10,3 +10,13 @@ export const openApiFiles = (plan: Plan): ReadonlyMap<string, string> =>
       `${JSON.stringify(emitOpenApi(plan, audience), null, 2)}\n`,
     ]),
   );
+
+/** Every role's document, null for visitors; each is made once, when it is first asked for. */
+export function openApiDocuments(plan: Plan): (role: string | null) => object {
+  const documents = new Map<string | null, object>();
+  return (role) => {
+    const document = documents.get(role) ?? emitOpenApi(plan, role);
+    documents.set(role, document);
+    return document;
+  };
+}

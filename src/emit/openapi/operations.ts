@@ -1,7 +1,7 @@
 import type { Json } from "../../kernel/json.ts";
 import type { ProblemCode } from "../../kernel/problem.ts";
 import { type Audience, readable } from "../../plan/audience.ts";
-import type { ActionPlan, EntityPlan, FieldPlan } from "../../plan/plan.ts";
+import type { ActionPlan, EntityPlan, FieldPlan, Plan } from "../../plan/plan.ts";
 import { inputExample, recordExample } from "../json-schema/example.ts";
 import { inputSchema, type Schema } from "../json-schema/field-schema.ts";
 import { listParameters, recordParameters } from "./list-parameters.ts";
@@ -175,14 +175,19 @@ function recordReply(description: string, entity: EntityPlan, audience: Audience
 }
 
 export function actionOperation(
+  plan: Plan,
   entity: EntityPlan,
   action: ActionPlan,
   method: ActionPlan["method"] | "PUT",
   audience: Audience,
 ): Operation {
-  const refuses = actionRefusals(entity, action, method, audience);
+  const refuses = actionRefusals(plan, entity, action, method, audience);
   const demanded = entity.demandsVersion && action.kind === "update";
   const parameters = [
+    query("dry_run", { type: "boolean", default: false }, "Checks all of it and stores nothing"),
+    ...((action.barrier?.confirm ?? "never") === "never"
+      ? []
+      : [query("confirm", { type: "string" }, "The token of the impact, where the deletion must be confirmed")]),
     ...(action.kind === "create" ? [] : [header("If-Match", "The ETag that was read", demanded)]),
     ...(takesKey(method)
       ? [header("Idempotency-Key", "A value of the caller's own; the same one for a repetition", action.demandsKey)]
@@ -195,7 +200,7 @@ export function actionOperation(
       operationId: method === "PUT" ? `replace_${entity.singular}` : `${action.name}_${entity.singular}`,
       summary: summaryOf(entity, action, method),
       tags: [entity.name],
-      ...(parameters.length === 0 ? {} : { parameters }),
+      parameters,
       ...(action.input.length === 0 ? {} : { requestBody: requestBody(action, method) }),
       responses: { ...done(entity, action, audience), ...refusalResponses(refuses) },
     },
@@ -214,7 +219,7 @@ function done(entity: EntityPlan, action: ActionPlan, audience: Audience): objec
 }
 
 function requestBody(action: ActionPlan, method: string): object {
-  const partial = method === "PATCH" && action.kind === "update";
+  const partial = (method === "PATCH" && action.kind === "update") || action.kind === "restore";
   const schema = inputSchema(action.input, true, partial);
   const example = exampleOf(action, partial);
   const content = { schema, ...(example === undefined ? {} : { example }) };

@@ -1,6 +1,7 @@
 import { type ProblemCode, problems } from "../../kernel/problem.ts";
 import type { Audience } from "../../plan/audience.ts";
-import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
+import { canBeBlocked } from "../../plan/delete-rules.ts";
+import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
 import type { Schema } from "../json-schema/field-schema.ts";
 
 export const ofAll: readonly ProblemCode[] = [
@@ -41,6 +42,7 @@ export const takesKey = (method: Method): boolean => method === "POST" || method
 
 /** Every refusal that an action can answer to an audience, by its code. */
 export function actionRefusals(
+  plan: Plan,
   entity: EntityPlan,
   action: ActionPlan,
   method: Method,
@@ -58,11 +60,13 @@ export function actionRefusals(
     ["forbidden", audience !== null],
     ["not_found", !creates],
     // Deleting again is the same as once.
-    ["gone", !creates && action.kind !== "delete" && ofRecord(entity).includes("gone")],
+    ["gone", !creates && !["delete", "restore"].includes(action.kind) && ofRecord(entity).includes("gone")],
     ["stale", !creates],
     ["insufficient_funds", action.conflicts.includes("insufficient_funds")],
     ["unique", entity.fields.some(({ unique, name }) => unique && action.sets.includes(name))],
     ["transition_not_allowed", action.kind === "move" || (!creates && freezes)],
+    ["confirmation_required", (action.barrier?.confirm ?? "never") !== "never"],
+    ["blocked_by_references", action.kind === "delete" && canBeBlocked(plan, entity)],
     ["idempotency_key_required", action.demandsKey],
     ["idempotency_key_invalid", keyed],
     ["idempotency_in_flight", keyed],
@@ -125,6 +129,11 @@ const members: Partial<Record<ProblemCode, Readonly<Record<string, unknown>>>> =
   },
   stale: { versions: { yours: 1, current: 2 } },
   gone: { deleted_at: "2026-02-28T12:00:00.000Z" },
+  confirmation_required: { impact: "/things/1/impact?action=delete" },
+  blocked_by_references: {
+    impact: "/things/1/impact?action=delete",
+    blocked_by: [{ entity: "parts", field: "thing_id", count: 2, ids: ["1", "2"], more: false }],
+  },
   transition_not_allowed: { allowed_actions: [] },
 };
 
@@ -144,8 +153,29 @@ export const problemExample = (code: ProblemCode): object => ({
 const text = { type: "string" };
 const number = { type: "integer" };
 
+/** Records that hang on another one, by the field through which they do. */
+export const edgeSchema: Schema = {
+  type: "object",
+  properties: {
+    entity: text,
+    field: text,
+    count: number,
+    ids: { type: "array", items: text, description: "Of those that the caller may read, a hundred at most" },
+    more: { type: "boolean", description: "Whether there are others" },
+  },
+  required: ["entity", "field", "count", "ids", "more"],
+};
+
 const memberSchemas: Partial<Record<ProblemCode, Schema>> = {
-  gone: { deleted_at: { type: "string", format: "date-time" } },
+  gone: {
+    deleted_at: { type: "string", format: "date-time" },
+    purge_at: { type: "string", format: "date-time", description: "When it goes for good" },
+  },
+  confirmation_required: { impact: { type: "string", format: "uri-reference", description: "The address to ask" } },
+  blocked_by_references: {
+    impact: { type: "string", format: "uri-reference", description: "The address to ask" },
+    blocked_by: { type: "array", items: edgeSchema },
+  },
   stale: {
     versions: {
       type: "object",

@@ -1,11 +1,12 @@
-import type { EntityPlan, Plan } from "../../plan/plan.ts";
+import { deletionOf, isLinked, rulesOf } from "../../plan/delete-rules.ts";
+import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
 import { carriesStray, hasSecrets, isKind, streamOf } from "./write-parts.ts";
 
 /** Changes records of one actor by one action: one statement reads them, one writes them, one appends the events. */
 export function emitChange(plan: Plan, entity: EntityPlan): string {
-  const changes = entity.actions.filter(({ kind }) => kind !== "create");
+  const changes = [...entity.actions.filter(({ kind }) => kind !== "create"), ...detaching(entity)];
   if (changes.length === 0) return "";
   const { name, lifecycle } = entity;
   const table = `app.${ident(name)}`;
@@ -17,6 +18,11 @@ export function emitChange(plan: Plan, entity: EntityPlan): string {
     "deleted_at",
   ];
   const deletes = isKind(changes, "delete", "act");
+  const linked = (row: string) =>
+    rulesOf(entity)
+      .map(({ field }) => `${row}.${ident(field.name)}`)
+      .join(", ");
+  const restorable = deletionOf(entity) !== undefined;
   const moves = changes.some(({ kind }) => kind === "move");
   const columnList = columns.length === 1 ? columns.join() : `(${columns.join(", ")})`;
   return `-- Changes records of ${name} by one action of the actor that has entered: 'done <version> <json>' or the refusal for each.
@@ -49,7 +55,13 @@ begin
       answers[change.place] := 'forbidden';
     elsif old.id is null then
       answers[change.place] := 'not_found';
-    elsif old.deleted_at is not null then
+${
+  restorable
+    ? `    elsif act = 'restore' and old.deleted_at is null then
+      answers[change.place] := 'conflict';
+`
+    : ""
+}    elsif old.deleted_at is not null${restorable ? " and act <> 'restore'" : ""} then
       answers[change.place] := case when ${deletes} then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
@@ -58,14 +70,21 @@ begin
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_${name}(old));
 ${moves ? indent(refusedMove(entity), 4) : ""}    else
-      new := jsonb_populate_record(old, data);
+${indent(barrier(plan, entity, deletes), 6)}${restorable ? indent(restored(entity), 6) : ""}      new := jsonb_populate_record(old, data);
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
 ${moves ? indent(move(entity), 6) : ""}      if ${deletes} then
         new.deleted_at := new.updated_at;
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
-${indent(frozenFields(entity), 6)}      changed := changed || new;
+${indent(frozenFields(entity), 6)}${
+  rulesOf(entity).length === 0
+    ? ""
+    : `      if row(${linked("new")}) is distinct from row(${linked("old")}) then
+        perform gesta.demand_living(${literal(name)}, to_jsonb(new), to_jsonb(old));
+      end if;
+`
+}      changed := changed || new;
       facts := facts || row(${streamOf(entity, "new.id")}, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_${name}(new));
     end if;
@@ -85,7 +104,7 @@ ${
 ${endOfAccess(plan, entity)}`
     : ""
 }    perform gesta.append(${literal(name)}, facts);
-  end if;
+${indent(others(plan, entity, deletes), 4)}  end if;
   return answers;
 end
 $$;`;
@@ -134,3 +153,48 @@ const move = (entity: EntityPlan): string =>
   data := data || jsonb_build_object('status', new.status);
 end if;
 `;
+
+/** What Gesta itself does to records that refer to a deleted or restored one. */
+function detaching(entity: EntityPlan): readonly ActionPlan[] {
+  const sets = rulesOf(entity).flatMap(({ field, rule }) => (rule === "detach" ? [field.name] : []));
+  const [model] = entity.actions;
+  return sets.length === 0 || model === undefined ? [] : [{ ...model, name: "detach", kind: "update", sets }];
+}
+
+/** What a delete must not do, or not without being confirmed. */
+function barrier(plan: Plan, entity: EntityPlan, deletes: string): string {
+  const confirm = deletionOf(entity)?.barrier?.confirm ?? "never";
+  if (deletionOf(entity) === undefined || (confirm === "never" && !isLinked(plan, entity))) return "";
+  return `if ${deletes} then
+  answers[change.place] := gesta.barrier(${literal(entity.name)}, old.id::text, command, ${literal(confirm)});
+  continue when answers[change.place] is not null;
+end if;
+`;
+}
+
+function restored(entity: EntityPlan): string {
+  if (rulesOf(entity).length === 0) {
+    return `if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
+`;
+  }
+  return `if act = 'restore' then
+  data := data || '{"deleted_at": null}';
+  if not command ? 'along' then
+    data := data || gesta.let_go_of_deleted(${literal(entity.name)}, to_jsonb(old),
+      gesta.cohort_of(${streamOf(entity, "old.id")}, old.version));
+  end if;
+end if;
+`;
+}
+
+/** What a delete takes along, and a restore brings back. */
+function others(plan: Plan, entity: EntityPlan, deletes: string): string {
+  if (deletionOf(entity) === undefined || !isLinked(plan, entity)) return "";
+  return `if ${deletes} or act = 'restore' then
+  for n in 1..cardinality(facts) loop
+    perform case when act = 'restore' then gesta.bring_back(${literal(entity.name)}, (changed[n]).id::text, facts[n])
+                 else gesta.take_along(${literal(entity.name)}, (changed[n]).id::text, facts[n]) end;
+  end loop;
+end if;
+`;
+}

@@ -1,3 +1,4 @@
+import { rulesOf } from "../../plan/delete-rules.ts";
 import type { EntityPlan } from "../../plan/plan.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import { carriesStray, hasSecrets, streamOf } from "./write-parts.ts";
@@ -35,7 +36,12 @@ begin
   made := array(
     select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', ${id})) from unnest(commands) c
   );
-  insert into ${table} select * from unnest(made);
+${
+  rulesOf(entity).length === 0
+    ? ""
+    : `  perform gesta.demand_living(${literal(name)}, to_jsonb(m), null) from unnest(made) m;
+`
+}  insert into ${table} select * from unnest(made);
 ${hasSecrets(entity) ? `  perform gesta.keep_secrets((q.m).id, q.c->'secrets') from (select unnest(made) as m, unnest(commands) as c) q;\n` : ""}  perform gesta.append(${literal(name)}, array(
     select row(${streamOf(entity, "(q.m).id")}, 1, (q.m).created_at, ${data}, q.c)::gesta.fact
       from (select unnest(made) as m, unnest(commands) as c) q

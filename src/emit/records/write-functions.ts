@@ -1,3 +1,4 @@
+import { deleteRules, isLinked, letsGo, rulesOf } from "../../plan/delete-rules.ts";
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { ident, literal } from "../sql-text.ts";
 import { emitChange } from "./change-function.ts";
@@ -13,7 +14,7 @@ export const emitWriteFunctions = (plan: Plan, entity: EntityPlan): string =>
     emitCreation(entity),
     emitChange(plan, entity),
     emitApply(entity),
-    emitWrite(entity),
+    emitWrite(plan, entity),
     ...entity.fields.filter(({ kind }) => kind === "password").map(({ name }) => emitSecret(entity, name)),
   ]
     .filter((part) => part !== "")
@@ -23,7 +24,7 @@ export const emitWriteFunctions = (plan: Plan, entity: EntityPlan): string =>
 function emitApply(entity: EntityPlan): string {
   const { name, actions } = entity;
   const creates = actions.some(({ kind }) => kind === "create");
-  const changes = actions.some(({ kind }) => kind !== "create");
+  const changes = actions.some(({ kind }) => kind !== "create") || letsGo(entity);
   const [create, change] = [`app.create_${name}(work.commands)`, `app.change_${name}(work.act, work.commands)`];
   const done =
     creates && changes
@@ -61,10 +62,19 @@ end
 $$;`;
 }
 
-function emitWrite(entity: EntityPlan): string {
+/** Records that refer to each other are locked together; all others need their own streams alone. */
+function locks(plan: Plan, entity: EntityPlan): string {
+  const concerned = `gesta.lock_concerned(${literal(entity.name)}, fresh)`;
+  if (rulesOf(entity).length > 0 || isLinked(plan, entity)) return `perform ${concerned};`;
+  if (deleteRules(plan).length === 0) return "perform gesta.lock_streams(fresh);";
+  return `perform case when exists (select from unnest(fresh) c where c ? 'effects') then ${concerned}
+               else gesta.lock_streams(fresh) end;`;
+}
+
+function emitWrite(plan: Plan, entity: EntityPlan): string {
   const { name } = entity;
   return `-- Does a batch of commands on ${name} with all their effects: one answer for each, in order. They are tried all together;
--- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone.
+-- when one of them fails, each is done in a sub-transaction of its own, so that it fails alone. A dry run is taken back.
 create or replace function app.write_${name}(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -74,8 +84,9 @@ declare
   answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(fresh);
+  ${locks(plan, entity)}
   begin
+    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
     answers := app.apply_${name}(fresh);
     perform gesta.apply_effects(fresh, answers);
     perform gesta.remember(${literal(name)}, fresh, answers);
@@ -86,7 +97,9 @@ begin
         answers[n] := (app.apply_${name}(fresh[n:n]))[1];
         perform gesta.apply_effects(fresh[n:n], answers[n:n]);
         perform gesta.remember(${literal(name)}, fresh[n:n], answers[n:n]);
-      exception when others then
+        if fresh[n] ? 'dry' then raise sqlstate 'GE003'; end if;
+      exception when sqlstate 'GE003' then null;
+      when others then
         get stacked diagnostics broken = constraint_name;
         answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
       end;
@@ -117,14 +130,21 @@ end
 $$;`;
 
 /** What a command changes besides its own record: other records, by actions of their own, or nothing at all. */
-export const emitEffects = (
-  plan: Plan,
-): string => `-- Does the effects of commands that were done. One that fails takes its command along.
+export const emitEffects = (plan: Plan): string => `-- Does commands on an entity.
+create or replace function gesta.apply(entity text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  return case entity
+${plan.entities.map(({ name }) => `    when ${literal(name)} then app.apply_${name}(commands)`).join("\n")}
+  end;
+end
+$$;
+
+-- Does the effects of commands that were done. One that fails takes its command along.
 create or replace function gesta.apply_effects(commands jsonb[], answers text[]) returns void
 language plpgsql as $$
 declare
   work record;
-  done text[];
   failed text;
 begin
   for work in
@@ -134,10 +154,7 @@ begin
       where answer like 'done %' and c ? 'effects'
       group by 1
   loop
-    done := case work.entity
-${plan.entities.map(({ name }) => `      when ${literal(name)} then app.apply_${name}(work.effects)`).join("\n")}
-    end;
-    failed := (select answer from unnest(done) answer where answer not like 'done %' limit 1);
+    failed := (select answer from unnest(gesta.apply(work.entity, work.effects)) answer where answer not like 'done %' limit 1);
     if failed is not null then
       raise exception using errcode = case when failed like 'stale %' then 'serialization_failure' else 'GE001' end, message = failed;
     end if;

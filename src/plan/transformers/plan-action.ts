@@ -1,6 +1,7 @@
 import type { Action } from "../../declare/action.ts";
 import type { EntityDeclaration } from "../../declare/entity.ts";
 import type { ActionPlan, FieldPlan } from "../plan.ts";
+import { planBarrier } from "./plan-barrier.ts";
 import { planField } from "./plan-field.ts";
 import { kebabOf } from "./words.ts";
 
@@ -18,12 +19,14 @@ const verbs = {
   move: "Updated",
   act: "Updated",
   delete: "Deleted",
+  restore: "Restored",
 } as const;
 
 const addresses = {
   create: () => ({ method: "POST", path: "" }),
   update: () => ({ method: "PATCH", path: "/{id}" }),
   delete: () => ({ method: "DELETE", path: "/{id}" }),
+  restore: () => ({ method: "POST", path: "/{id}/restore" }),
   change: (name: string) => ({ method: "PATCH", path: `/{id}/${kebabOf(name)}` }),
   move: (name: string) => ({ method: "POST", path: `/{id}/${kebabOf(name)}` }),
   act: (name: string) => ({ method: "POST", path: `/{id}/${kebabOf(name)}` }),
@@ -43,8 +46,14 @@ export function planAction(name: string, action: Action, around: Surroundings): 
     conflicts: action.conflicts,
     verify: action.verify,
     demandsKey: action.demandsKey,
+    barrier: action.kind === "delete" ? planBarrier(action.barrier) : null,
     ...addresses[action.kind](name),
   };
+}
+
+/** Whoever may delete may restore. The declaration's verbs have no word for it: it comes with the delete. */
+export function planRestore(deletion: Action, around: Surroundings): ActionPlan {
+  return planAction("restore", { ...deletion, kind: "restore", event: null, barrier: {} }, around);
 }
 
 function eventOf(action: Action, title: string): ActionPlan["event"] {
@@ -85,6 +94,11 @@ function inputOf(action: Action, around: Surroundings): readonly FieldPlan[] {
       return shapedInput(action.input ?? {}, around);
     case "delete":
       return [];
+    // A unique value may have been taken meanwhile: then the caller says a new one.
+    case "restore":
+      return sent(fields, ["client", "create"])
+        .filter(({ unique }) => unique)
+        .map((field) => ({ ...field, setBy: "client" as const, default: null }));
   }
 }
 
@@ -107,5 +121,7 @@ function setsOf(action: Action, { fields }: Surroundings): readonly string[] {
       return action.fields;
     case "delete":
       return [];
+    case "restore":
+      return sent(fields, ["client", "create"]).flatMap(({ name, unique }) => (unique ? [name] : []));
   }
 }

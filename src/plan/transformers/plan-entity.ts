@@ -1,6 +1,6 @@
 import type { EntityDeclaration } from "../../declare/entity.ts";
 import type { EntityPlan } from "../plan.ts";
-import { planAction } from "./plan-action.ts";
+import { planAction, planRestore } from "./plan-action.ts";
 import { planFields } from "./plan-field.ts";
 import { planIndexes } from "./plan-indexes.ts";
 import { planLifecycle } from "./plan-lifecycle.ts";
@@ -19,6 +19,8 @@ export function planEntity(
   const singular = entity.singular ?? singularOf(entity.name);
   const title = titleOf(singular);
   const fields = planFields(entity.fields, idOf);
+  const around = { entity, title, fields, idOf };
+  const deletion = Object.values(entity.actions).find(({ kind }) => kind === "delete");
   const lifecycle = entity.lifecycle === null ? null : planLifecycle(entity.lifecycle);
   const members = planMembers(entity, fields, lifecycle);
   return {
@@ -32,9 +34,10 @@ export function planEntity(
     read: entity.read,
     demandsVersion: entity.demandsVersion,
     audited: entity.audited,
-    actions: Object.entries(entity.actions).map(([name, action]) =>
-      planAction(name, action, { entity, title, fields, idOf }),
-    ),
+    actions: [
+      ...Object.entries(entity.actions).map(([name, action]) => planAction(name, action, around)),
+      ...(deletion === undefined ? [] : [planRestore(deletion, around)]),
+    ],
     indexes: planIndexes(entity.name, members, entity.read, heldIn),
     accepted: entity.accepted,
   };

@@ -54,6 +54,7 @@ export function planField(
     after: options.after ?? null,
     target: field.target ?? null,
     mayBeUnseen: options.mayBeUnseen ?? false,
+    onDelete: options.onDelete ?? "keep",
     targetId: field.target === undefined ? null : idOf(field.target),
     element: field.element === undefined ? null : planField("", field.element, idOf, "client"),
     fields: planFields(field.fields ?? {}, idOf),

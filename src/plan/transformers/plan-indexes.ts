@@ -6,6 +6,9 @@ import type { FieldKind, FieldPlan, IndexPlan, Policy } from "../plan.ts";
 const shared: ReadonlySet<FieldKind> = new Set(["enum", "boolean", "reference", "uuid", "text", "url", "email"]);
 const spelt: ReadonlySet<FieldKind> = new Set(["text", "url"]);
 
+/** Whether deletes look for the records that refer to another one in this list. */
+const isLookedThrough = ({ element }: FieldPlan): boolean => element !== null && element.onDelete !== "keep";
+
 /**
  * The indexes of an entity, and no other: for each filter and sort one in that order, `id` breaking ties; for each
  * pair of a filter that many records share and a sort, one that serves both; the same for columns that the read policy
@@ -20,7 +23,9 @@ export function planIndexes(
   const fields = members.filter(({ name }) => name !== "id");
   const found = columnsFound(read);
   const sorts = fields.filter(({ sort }) => sort);
-  const lists = fields.filter(({ kind, filter, name }) => kind === "list" && (filter || heldIn.has(name)));
+  const lists = fields.filter(
+    (field) => field.kind === "list" && (field.filter || heldIn.has(field.name) || isLookedThrough(field)),
+  );
   const leads = fields.filter(
     ({ kind, filter, unique, sort, name }) =>
       kind !== "list" &&

@@ -23,6 +23,7 @@ const plain: Omit<FieldPlan, "name" | "kind"> = {
   after: null,
   target: null,
   mayBeUnseen: false,
+  onDelete: "keep",
   targetId: null,
   element: null,
   fields: [],

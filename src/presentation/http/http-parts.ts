@@ -4,6 +4,7 @@ import type { ApiKeysService } from "../../services/api-keys-service.ts";
 import type { AuthenticationService } from "../../services/authentication-service.ts";
 import type { CommandsService } from "../../services/commands-service.ts";
 import type { HistoryService } from "../../services/history-service.ts";
+import type { ImpactService } from "../../services/impact-service.ts";
 import type { PossibleActionsService } from "../../services/possible-actions-service.ts";
 import type { QueriesService } from "../../services/queries-service.ts";
 import type { SessionsService } from "../../services/sessions-service.ts";
@@ -22,6 +23,7 @@ export interface HttpParts {
   readonly possibleActions: PossibleActionsService;
   /** The JSON Schema of what an action takes, where it can lead to these states. */
   readonly schemaOf: (action: ActionPlan, targets: readonly string[]) => object;
+  readonly impact: ImpactService;
   readonly cursors: Cursors;
   readonly historyCursors: HistoryCursors;
   /** The OpenAPI document for a role, null for visitors. */

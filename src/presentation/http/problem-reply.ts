@@ -25,7 +25,7 @@ export function languageOf(header: string | undefined): Language {
 export function problemBody(refusal: Refusal, origin: string, language: Language, requestId: string): string {
   const { code, told } = refusal;
   const kind = problems[code];
-  const { detail, errors, allow, retryAfter, ...rest } = told;
+  const { detail, errors, allow, retryAfter, impact, ...rest } = told;
   return JSON.stringify({
     type: `${origin}/problems/${code}`,
     title: kind.title[language],
@@ -34,6 +34,7 @@ export function problemBody(refusal: Refusal, origin: string, language: Language
     detail: (detail ?? kind.help)[language],
     request_id: requestId,
     ...(errors === undefined ? {} : { errors: errors.slice(0, 100).map((fault) => errorOf(fault, language)) }),
+    ...(impact === undefined ? {} : { impact: `/${impact.entity}/${impact.id}/impact?action=${impact.action}` }),
     ...rest,
   });
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { readIdentifier } from "../../kernel/identifier.ts";
+import { Refusal } from "../../kernel/refusal.ts";
 import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
 import { actionScope, readScope } from "../../plan/scopes.ts";
 import type { CommandReply } from "../../services/command.ts";
@@ -9,7 +10,7 @@ import { coerceForm } from "./form-body.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { idempotencyOf, readKey } from "./idempotency-key.ts";
 import { momentParameters, readMoment } from "./moment-query.ts";
-import { readQuery } from "./query-string.ts";
+import { type Query, readQuery } from "./query-string.ts";
 import { type RequestBody, readBody } from "./request-body.ts";
 import type { RouteTable } from "./route-table.ts";
 
@@ -29,6 +30,9 @@ export function addRecordRoutes(
     const path = `${collection}${action.path.replace("{id}", ":id")}`;
     table.add(server, action.method, path, actionRoute(parts, entity, action, path, action.kind === "update"));
     if (action.kind === "update") table.add(server, "PUT", path, actionRoute(parts, entity, action, path, false));
+  }
+  if (entity.actions.some(({ kind }) => kind !== "create")) {
+    table.add(server, "GET", `${collection}/:id/impact`, impactRoute(parts, entity));
   }
 }
 
@@ -96,18 +100,45 @@ function identifier(parts: HttpParts, request: FastifyRequest): (entity: string)
   };
 }
 
-function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, route: string, partialUpdate: boolean) {
+function impactRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    readQuery(request.url, []);
+    const action = readQuery(request.url, ["action"]).get("action");
+    if (action === undefined) throw wrongParameter("action", "must name an action: ?action=delete");
+    const { who } = await callerOf(parts, request, actionScope(entity.name, action));
+    const shown = await parts.impact.ask(entity, action, who, idOf(entity, request, parts, who));
+    return reply.type(json).send(JSON.stringify(shown));
+  };
+}
+
+const wrongParameter = (parameter: string, expected: string): Refusal =>
+  new Refusal("invalid_query", { errors: [{ parameter, code: "invalid_parameter", parameters: { expected } }] });
+
+/** Whether all is to be checked and nothing stored. */
+function readDryRun(query: Query): boolean {
+  const text = query.get("dry_run");
+  if (text !== undefined && text !== "true" && text !== "false") {
+    throw wrongParameter("dry_run", "must be true or false");
+  }
+  return text === "true";
+}
+
+function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, route: string, partialUpdate: boolean) {
+  const confirms = action.barrier !== null && action.barrier.confirm !== "never";
+  const parameters = ["dry_run", ...(confirms ? ["confirm"] : [])];
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const query = readQuery(request.url, parameters);
+    const dryRun = readDryRun(query);
     // The one parser of the server hands over the bytes (see server.ts).
     const bytes = request.body as Buffer | undefined;
     const contentType = request.headers["content-type"];
     const body = readBody(contentType, bytes);
     const input = inputOf(body, entity, action);
-    const key = readKey(request.method, request.headers["idempotency-key"], {
-      visitor: isVisitor(parts, request),
-      required: action.demandsKey,
-    });
+    const key = dryRun
+      ? null
+      : readKey(request.method, request.headers["idempotency-key"], {
+          visitor: isVisitor(parts, request),
+          required: action.demandsKey,
+        });
     const { who, credential } = await callerOf(parts, request, actionScope(entity.name, action.name));
     const done = await parts.commands.execute({
       entity: entity.name,
@@ -119,6 +150,8 @@ function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, r
       partial: partialUpdate && request.method === "PATCH",
       expected: expectedVersions(request.headers["if-match"]),
       requestId: request.id,
+      dryRun,
+      confirm: query.get("confirm") ?? null,
       idempotency: idempotencyOf(key, who, {
         method: request.method,
         url: request.url,
@@ -127,7 +160,7 @@ function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, r
         body: bytes,
       }),
     });
-    return answer(reply, entity, done);
+    return answer(reply, entity, done, dryRun);
   };
 }
 
@@ -145,8 +178,14 @@ function inputOf(body: RequestBody, entity: EntityPlan, action: ActionPlan): unk
 
 const stampFields = [{ name: "version", kind: "integer" } as EntityPlan["fields"][number]]; // coercion reads these two only
 
-function answer(reply: FastifyReply, entity: EntityPlan, done: CommandReply) {
+function answer(reply: FastifyReply, entity: EntityPlan, done: CommandReply, dryRun: boolean) {
   if (done.outcome === "deleted") return reply.code(204).send();
+  // Nothing is there to be found at an address or to be matched by a tag.
+  if (dryRun)
+    return reply
+      .code(done.outcome === "created" ? 201 : 200)
+      .type(json)
+      .send(done.body);
   if (done.replayed) reply.header("idempotency-replayed", "true");
   if (done.outcome === "created") reply.code(201).header("location", `/${entity.name}/${done.id}`);
   return reply.header("etag", tagOf(done.version)).type(json).send(done.body);

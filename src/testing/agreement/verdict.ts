@@ -28,6 +28,11 @@ export function compareAction(who: Asker, http: HttpAnswer, sql: Written): Verdi
       ? agreed("transition_not_allowed")
       : explained(`the database asks the workflow first (HTTP ${http.status})`);
   }
+  if (standing.has(sql.outcome) && [401, 403, 409, 422].includes(http.status)) {
+    return http.status === 409
+      ? agreed("stands in the way")
+      : explained(`the database looks at what stands in the way first (HTTP ${http.status})`);
+  }
   switch (http.status) {
     case 401:
       // Without a token there is one answer for everything; so there is for a token of nobody.
@@ -49,6 +54,9 @@ export function compareAction(who: Asker, http: HttpAnswer, sql: Written): Verdi
       return disagreed;
   }
 }
+
+/** What keeps a delete or a restore from being done, whoever asks. */
+const standing: ReadonlySet<Written["outcome"]> = new Set(["conflict", "blocked", "too_many", "unconfirmed", "held"]);
 
 /** Refusals that have nothing to do with who asks. */
 const withoutPolicy = ({ status, code }: HttpAnswer): boolean =>

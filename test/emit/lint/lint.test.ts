@@ -339,6 +339,8 @@ test.each([null, "customer", "staff", "admin"])(
       "me",
       ...(audience === null ? [] : historyWords),
       ...["actions", "of", "allowed", "reason", "input"],
+      ...["impact", "blocked_by", "cascades", "detaches", "reactions", "notifies", "confirm"],
+      ...["entity", "field", "count", "ids", "more", "who", "after_seconds"],
     ];
     const parts = (words: readonly string[]) => words.flatMap((word) => word.split("_"));
     const written = new Set(parts([...wordsOf(document), ...segments.map((part) => part.replaceAll("-", "_"))]));
