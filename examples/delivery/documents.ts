@@ -6,12 +6,17 @@ export const documents = entity(
   "documents",
   {
     fields: {
-      title: text({ min: 1, max: 200, sort: true, example: "Autumn menu" }),
-      file_ids: list(reference("files", { onDelete: "detach", example: seedId("files", "1") }), {
+      title: text({ min: 1, max: 200, filter: true, sort: true, example: "Autumn menu" }),
+      file_ids: list(reference("files", { onDelete: "detach", expand: true, example: seedId("files", "1") }), {
         max: 100,
         filter: true,
       }),
-      owner_id: reference("users", { setBy: "actor", filter: true, example: seedId("users", "customer1") }),
+      owner_id: reference("users", {
+        setBy: "actor",
+        filter: true,
+        expand: true,
+        example: seedId("users", "customer1"),
+      }),
     },
     read: signedIn,
   },

@@ -8,7 +8,12 @@ export const files = entity(
     fields: {
       name: text({ min: 1, max: 255, filter: true, sort: true, example: "menu.pdf" }),
       size: integer({ min: 0, filter: true, sort: true, example: 20_480 }),
-      owner_id: reference("users", { setBy: "actor", filter: true, example: seedId("users", "customer1") }),
+      owner_id: reference("users", {
+        setBy: "actor",
+        filter: true,
+        expand: true,
+        example: seedId("users", "customer1"),
+      }),
     },
     read: signedIn,
   },

@@ -5323,7 +5323,7 @@ $$;
 create or replace function app.listed_documents(field text) returns text[] language sql immutable as $$
   select case field
     when 'id' then array['r.id', 'r.id', 'uuid', null, null]
-    when 'title' then array[null, 'r.title', 'text', null, null]
+    when 'title' then array['r.title', 'r.title', 'text', null, null]
     when 'file_ids' then array['r.file_ids', null, 'uuid', null, null]
     when 'owner_id' then array['r.owner_id', null, 'uuid', null, null]
   end

@@ -209,6 +209,7 @@ create index files_name_start_index on app.files ((lower(name collate "und-x-icu
 create index documents_title_index on app.documents (title, id) where deleted_at is null;
 create index documents_owner_id_index on app.documents (owner_id, id) where deleted_at is null;
 create index documents_owner_id_title_index on app.documents (owner_id, title, id) where deleted_at is null;
+create index documents_title_start_index on app.documents ((lower(title collate "und-x-icu") collate "C")) where deleted_at is null;
 create index documents_file_ids_index on app.documents using gin (file_ids) where deleted_at is null;
 
 alter table app.menu_items add constraint menu_items_restaurant_id_reference
