@@ -6,7 +6,7 @@ export const files = entity(
   "files",
   {
     fields: {
-      name: text({ min: 1, max: 255, filter: true, sort: true, example: "menu.pdf" }),
+      name: text({ min: 1, max: 255, filter: true, sort: true, example: "poster.pdf" }),
       size: integer({ min: 0, filter: true, sort: true, example: 20_480 }),
       owner_id: reference("users", {
         setBy: "actor",

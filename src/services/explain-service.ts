@@ -34,7 +34,7 @@ export interface Explanation {
   readonly status: number;
   /** The code of the refusal; null where there is none. */
   readonly code: ProblemCode | null;
-  /** What the status becomes where the new record does not keep the policy; null where that is settled. */
+  /** What the status becomes where the new record does not keep the policy, or others refer to it; null where that is settled. */
   readonly otherwise: number | null;
   readonly because: string;
   /** The policies that were asked, in their order. */
@@ -142,14 +142,23 @@ async function answerTo(operation: RequestedOperation, inquiry: Inquiry, workflo
           : done(200, `${entity.name}.read shows the record`);
       }
       const { action } = operation;
-      if (found.deleted && action.kind !== "delete") return refused("gone", "the record is deleted");
+      if (found.deleted && action.kind !== "delete" && action.kind !== "restore") {
+        return refused("gone", "the record is deleted");
+      }
       const by = await inquiry.ask(name, policy, entity, found.record);
       if (by.verdict !== "yes") {
         return refused(isVisitor ? "unauthenticated" : "forbidden", `${entity.name}.${name} forbids it: ${why(by)}`);
       }
-      if (action.kind === "delete")
-        return done(204, found.deleted ? "the record is deleted already" : allowed(entity, name));
-      return action.kind === "move" ? moved(entity, action, found.record, workflows) : done(200, allowed(entity, name));
+      switch (action.kind) {
+        case "delete":
+          return found.deleted ? done(204, "the record is deleted already") : deleted(entity, action);
+        case "restore":
+          return found.deleted ? done(200, allowed(entity, name)) : refused("conflict", "the record is not deleted");
+        case "move":
+          return moved(entity, action, found.record, workflows);
+        default:
+          return done(200, allowed(entity, name));
+      }
     }
   }
 }
@@ -174,6 +183,22 @@ function created(entity: EntityPlan, action: ActionPlan, by: ExplainedPart, isVi
     return refused(isVisitor ? "unauthenticated" : "forbidden", `${name} forbids it: ${why(by)}`);
   if (by.verdict === "yes") return done(201, allowed(entity, action.name));
   return done(201, `${name} looks at the new record: ${why(by)}`, problems.forbidden.status);
+}
+
+function deleted(entity: EntityPlan, action: ActionPlan): Answer {
+  const because = allowed(entity, action.name);
+  switch (action.barrier?.confirm) {
+    case "always":
+      return refused("confirmation_required", `${because}, with the confirmation that the impact gives`);
+    case "when_linked":
+      return done(
+        204,
+        `${because}; with a confirmation where others refer to it`,
+        problems.confirmation_required.status,
+      );
+    default:
+      return done(204, because);
+  }
 }
 
 async function moved(

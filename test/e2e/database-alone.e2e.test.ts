@@ -1,6 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
+import { seedId } from "../../src/declare/application.ts";
 import { emitOpenApi } from "../../src/emit/openapi/openapi-emitter.ts";
 import { audiencesOf } from "../../src/plan/audience.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
@@ -50,11 +51,23 @@ beforeAll(async () => {
   for (const name of ["Jack", "Gin"]) await app.call("POST", "/drinks", null, { name, price: 10 });
   sql = new pg.Client({ connectionString: app.databaseUrl ?? "" });
   await sql.connect();
+  for (const { name, actions } of plan.entities) {
+    if (!actions.some(({ kind }) => kind === "delete")) continue;
+    const { rows } = await sql.query<{ id: string }>(`select id::text from app.${name} r order by r.id desc limit 1`);
+    const id = spare[name] ?? rows[0]?.id;
+    expect((await app.remove(`/${name}/${id}`, "admin")).status, name).toBe(204);
+  }
 });
 afterAll(async () => {
   await sql?.end();
   await app?.stop();
 });
+
+/** What may be deleted where the last one is needed: an order's code, the only restaurant that can be opened. */
+const spare: Readonly<Record<string, string>> = {
+  promotions: seedId("promotions", "OLD"),
+  restaurants: seedId("restaurants", "2"),
+};
 
 const stored = async (): Promise<string> => {
   const tables = plan.entities.map(({ name }) => `select md5(string_agg(r::text, ',' order by id)) from app.${name} r`);
@@ -62,13 +75,14 @@ const stored = async (): Promise<string> => {
   return JSON.stringify((await sql.query(text)).rows);
 };
 
-/** The records that an operation is tried on: for those with a lifecycle, some in each state. */
+/** The records that an operation is tried on, deleted ones for a restore: for those with a lifecycle, some in each state. */
 async function targetsOf({ path, entity }: DescribedOperation): Promise<readonly string[]> {
   if (!path.includes("{id}")) return [""];
   const state = plan.entities.find(({ name }) => name === entity)?.lifecycle === null ? "''" : "r.status";
   const { rows } = await sql.query<{ id: string }>(
     `select id from (
        select r.id::text, row_number() over (partition by ${state} order by r.id) as nth from app.${entity} r
+         where (r.deleted_at is not null) = ${path.endsWith("/restore")}
      ) q where nth <= 3`,
   );
   return rows.map(({ id }) => id);
@@ -108,7 +122,9 @@ test("with the application's checks switched off the database alone refuses what
     }
     count("refused by the database", byDatabase);
     count("refused before it, to anybody: the state or the data forbid it", refused.length - byDatabase);
-    if (refused.length > 0 && byDatabase === 0) untried.push(`${operation.method} ${operation.path}`);
+    // A visitor's record has no owner to be filled in: that is refused before anything is written.
+    const signedIn = refused.some(({ who }) => who !== null);
+    if (signedIn && byDatabase === 0) untried.push(`${operation.method} ${operation.path}`);
   }
   process.stdout.write(`${writes.length} operations: ${JSON.stringify(counts)}\n`);
   expect(letIn).toEqual([]);

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
@@ -249,6 +250,7 @@ describe("fields of the system", () => {
     sent++;
     return app.call(operation.method, `${operation.path.replace("{id}", id)}${query}`, who, body, {
       "content-type": type,
+      ...(operation.demandsKey ? { "idempotency-key": randomUUID() } : {}),
       ...headers,
     });
   };

@@ -109,7 +109,7 @@ describe.each(engines)("an order on %s", (engine) => {
     const { body } = await app.call("POST", "/orders", "customer1", order);
     const at = `/orders/${body.id}`;
     expect((await app.call("DELETE", at, "customer1")).status).toBe(403);
-    expect((await app.call("DELETE", at, "admin")).status).toBe(204);
+    expect((await app.remove(at, "admin")).status).toBe(204);
     expect((await app.call("DELETE", at, "admin")).status).toBe(204);
     const gone = await app.call("GET", at, "customer1");
     expect([gone.status, typeof gone.body.deleted_at]).toEqual([410, "string"]);

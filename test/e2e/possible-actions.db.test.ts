@@ -112,7 +112,7 @@ describe.each(engines)("the actions of a record, on %s", (engine) => {
       expect(actions, `${wanted} ${who}`).toEqual(record);
       expect(actions?.[0], `${wanted} ${who}`).toBe(status);
     }
-    expect((await application.call("DELETE", path, "admin")).status).toBe(204);
+    expect((await application.remove(path, "admin")).status).toBe(204);
     for (const who of ["customer1", "customer2", "admin"]) {
       const [actions, record] = await answers(path, who);
       expect(actions, who).toEqual(record);

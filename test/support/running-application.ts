@@ -36,6 +36,8 @@ export interface TestApplication {
     body?: unknown,
     headers?: Readonly<Record<string, string>>,
   ): Promise<Reply>;
+  /** Deletes a record with the confirmation that its impact gives. */
+  remove(path: string, who: string): Promise<Reply>;
   token(name: string): Promise<string>;
   stop(): Promise<void>;
 }
@@ -60,24 +62,30 @@ export async function runApplication(declared: Application, engine: EngineName):
   const around: Surroundings = { configuration, secret, observe: silent };
   const running = await startApplication(declared, around);
   const token = (name: string) => seededToken(declared, name, secret);
+  const call: TestApplication["call"] = async (method, path, who = null, body, headers = {}) => {
+    const reply = await fetch(`${running.url}${path}`, {
+      method,
+      headers: {
+        ...(who === null ? {} : { authorization: `Bearer ${await token(who)}` }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const text = await reply.text();
+    const json = text !== "" && reply.headers.get("content-type")?.includes("json") ? JSON.parse(text) : {};
+    return { status: reply.status, headers: reply.headers, text, body: json };
+  };
   return {
     running,
     around,
     databaseUrl: database?.url ?? null,
     token,
-    async call(method, path, who = null, body, headers = {}) {
-      const reply = await fetch(`${running.url}${path}`, {
-        method,
-        headers: {
-          ...(who === null ? {} : { authorization: `Bearer ${await token(who)}` }),
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
-      });
-      const text = await reply.text();
-      const json = text !== "" && reply.headers.get("content-type")?.includes("json") ? JSON.parse(text) : {};
-      return { status: reply.status, headers: reply.headers, text, body: json };
+    call,
+    async remove(path, who) {
+      const impact = await call("GET", `${path}/impact?action=delete`, who);
+      const { confirm } = impact.body;
+      return call("DELETE", typeof confirm === "string" ? `${path}?confirm=${confirm}` : path, who);
     },
     async stop() {
       await running.close();
