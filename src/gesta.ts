@@ -27,6 +27,7 @@ import { sweepReplies } from "./repositories/sweep-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
 import { apiKeysService } from "./services/api-keys-service.ts";
 import { authenticationService } from "./services/authentication-service.ts";
+import { bulkService } from "./services/bulk-service.ts";
 import { commandsService } from "./services/commands-service.ts";
 import { signedConfirmations } from "./services/confirmations.ts";
 import { historyService } from "./services/history-service.ts";
@@ -137,6 +138,7 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
     sessions: sessionsService({ plan, records, accounts, passwords, newId, newSecret, sessionHours }),
     apiKeys: apiKeysService({ plan, accounts, authentication, newId, newSecret }),
     commands,
+    bulk: bulkService(parts),
     queries,
     possibleActions: possibleActionsService(plan, records, queries, workflows),
     schemaOf: actionSchema,

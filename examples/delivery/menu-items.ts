@@ -12,5 +12,5 @@ export const menuItems = entity(
     read: anyone,
     demandsVersion: true,
   },
-  crud({ by: anyOf(actorIn("restaurant_id.staff_ids", { audience: "staff" }), actorHas("admin")) }),
+  crud({ by: anyOf(actorIn("restaurant_id.staff_ids", { audience: "staff" }), actorHas("admin")), bulk: true }),
 );

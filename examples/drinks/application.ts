@@ -10,6 +10,6 @@ export const drinks = entity(
     read: anyone,
     lint: { accept: { sequential_id: "drinks are no secret", open_write: "a playground for everyone" } },
   },
-  crud({ by: anyone }),
+  crud({ by: anyone, bulk: true }),
 );
 export default application("drinks", { entities: [drinks] });

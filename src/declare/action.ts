@@ -133,6 +133,14 @@ export interface CreateOptions<F extends Fields, I, N> {
   readonly conflicts?: readonly ConflictCode[];
   /** Refuses a request without an `Idempotency-Key`. */
   readonly demandsKey?: boolean;
+  /** Takes up to 1,000 of them at once, too: POST /{entities}/bulk. */
+  readonly bulk?: boolean;
+}
+
+export interface UpdateOptions<F extends Fields> {
+  readonly by: Policy<PathOf<F>>;
+  /** Takes up to 1,000 records at once, too: PATCH /{entities}/bulk. */
+  readonly bulk?: boolean;
 }
 
 export interface ActOptions<F extends Fields, S extends string, I, N, K extends keyof ValuesOf<F>> {
@@ -202,6 +210,7 @@ export interface Action {
   readonly effects: ((decided: never) => readonly Effect[]) | null;
   readonly conflicts: readonly ConflictCode[];
   readonly demandsKey: boolean;
+  readonly bulk: boolean;
   readonly barrier: Barrier;
 }
 
@@ -215,6 +224,7 @@ const blank = {
   effects: null,
   conflicts: [],
   demandsKey: false,
+  bulk: false,
   barrier: {},
 } as const;
 
@@ -226,7 +236,7 @@ export interface Verbs<F extends Fields, S extends string> {
     options: CreateOptions<F, I, N>,
   ): Action;
   /** PATCH and PUT /{entities}/{id}: replaces any of the fields that the client owns. */
-  updates(event: string, options: { readonly by: Policy<PathOf<F>> }): Action;
+  updates(event: string, options: UpdateOptions<F>): Action;
   /** PATCH /{entities}/{id}/{action}: a narrow update of the named fields. */
   changes(event: string, options: ChangeOptions<F>): Action;
   /** POST /{entities}/{id}/{action}: a transition of the lifecycle. */
@@ -277,7 +287,7 @@ const done = <I extends InputShape<Fields>, N extends Needs, K extends keyof Val
 
 /** The verbs, for any entity: the types above bind them to one. */
 export const verbs: Verbs<Fields, string> = {
-  creates: (event, { by, input, needs, decide, effects, conflicts, demandsKey }) => ({
+  creates: (event, { by, input, needs, decide, effects, conflicts, demandsKey, bulk }) => ({
     ...blank,
     kind: "create",
     event,
@@ -288,8 +298,9 @@ export const verbs: Verbs<Fields, string> = {
     effects: effects ?? null,
     conflicts: conflicts ?? [],
     demandsKey: demandsKey ?? false,
+    bulk: bulk ?? false,
   }),
-  updates: (event, { by }) => ({ ...blank, kind: "update", event, by }),
+  updates: (event, { by, bulk }) => ({ ...blank, kind: "update", event, by, bulk: bulk ?? false }),
   changes: (event, { by, fields, verify }) => ({ ...blank, kind: "change", event, by, fields, verify: verify ?? {} }),
   moves: (event, options) => ({ ...done(event, options), kind: "move", to: options.to ?? null }),
   acts: (event, options) => ({ ...done(event, options), kind: "act" }),
@@ -297,14 +308,21 @@ export const verbs: Verbs<Fields, string> = {
   deletes: (event, { by, ...barrier }) => ({ ...blank, kind: "delete", event, by, barrier }),
 };
 
+/** What the plain four take besides. */
+export interface CrudOptions<Path extends string> {
+  readonly by: Policy<Path>;
+  /** Which of them take up to 1,000 records at once, too: POST and PATCH /{entities}/bulk. */
+  readonly bulk?: true | readonly ("create" | "update")[];
+}
+
 /**
  * The plain four: create, update (PATCH and PUT) and delete, with events named after the entity (`DrinkCreated`).
- * @example entity("drinks", { fields, read: anyone }, crud({ by: anyone }))
+ * @example entity("drinks", { fields, read: anyone }, crud({ by: anyone, bulk: true }))
  */
 export const crud =
-  <Path extends string>(options: { readonly by: Policy<Path> }) =>
+  <Path extends string>({ by, bulk = [] }: CrudOptions<Path>) =>
   (): { readonly [name: string]: Action } => ({
-    create: { ...blank, kind: "create", event: null, by: options.by },
-    update: { ...blank, kind: "update", event: null, by: options.by },
-    delete: { ...blank, kind: "delete", event: null, by: options.by },
+    create: { ...blank, kind: "create", event: null, by, bulk: bulk === true || bulk.includes("create") },
+    update: { ...blank, kind: "update", event: null, by, bulk: bulk === true || bulk.includes("update") },
+    delete: { ...blank, kind: "delete", event: null, by },
   });

@@ -6,6 +6,8 @@ import { pointTo } from "./pointer.ts";
 export interface Referred {
   readonly entity: string;
   readonly id: string;
+  /** How the ids of its entity look. */
+  readonly idKind: "uuid" | "serial";
   readonly pointer: string;
   readonly mayBeUnseen: boolean;
 }
@@ -17,7 +19,15 @@ export const referredBy = (fields: readonly FieldPlan[], value: JsonObject, poin
 function referredIn(field: FieldPlan, value: Json, pointer: string): readonly Referred[] {
   if (value === null) return [];
   if (field.target !== null)
-    return [{ entity: field.target, id: String(value), pointer, mayBeUnseen: field.mayBeUnseen }];
+    return [
+      {
+        entity: field.target,
+        id: String(value),
+        idKind: field.targetId ?? "uuid",
+        pointer,
+        mayBeUnseen: field.mayBeUnseen,
+      },
+    ];
   if (Array.isArray(value)) {
     const { element } = field;
     return element === null ? [] : value.flatMap((entry, index) => referredIn(element, entry, pointTo(pointer, index)));

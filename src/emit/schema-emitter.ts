@@ -9,7 +9,7 @@ import { emitListPieces } from "./records/list-pieces.ts";
 import { emitPastFunctions } from "./records/past-functions.ts";
 import { emitReadFunctions } from "./records/read-functions.ts";
 import { emitRecordJson } from "./records/record-json.ts";
-import { emitEffects, emitWriteFunctions } from "./records/write-functions.ts";
+import { emitEffects, emitWriteFunctions, takesBulk } from "./records/write-functions.ts";
 import { emitRowSecurity, looksBehindMask, mayRead, policiesOf } from "./row-security/row-security-emitter.ts";
 import { ident } from "./sql-text.ts";
 import { columnsOf } from "./tables/column-type.ts";
@@ -96,6 +96,7 @@ function grantedFunctions(plan: Plan, entity: EntityPlan): readonly string[] {
     `app.history_${name}(text[], ${id}[], boolean[], integer[], integer[], integer[])`,
     ...entity.indexes.filter(({ unique }) => unique).map(({ columns }) => `app.load_${name}_by_${columns[0]}(text[])`),
     `app.write_${name}(jsonb)`,
+    ...(takesBulk(entity) ? [`app.write_all_${name}(jsonb, jsonb)`] : []),
     ...(looksBehindMask(plan, entity) ? [`${mayRead(entity)}(${id})`] : []),
     ...entity.fields
       .filter(({ kind }) => kind === "password")

@@ -34,6 +34,7 @@ export const faults = {
   server_owned: fill("is decided by the server and cannot be sent", "определяется сервером и не принимается"),
   not_found: fill("does not exist", "не существует"),
   unique: fill("is already taken", "уже занято"),
+  repeated: fill("stands in an earlier item already", "уже есть в одном из предыдущих элементов"),
   invalid: fill("is not valid", "неверное значение"),
   after: fill("must be later than {field}", "должно быть позже {field}"),
   wrong_password: fill("is not the current password", "не совпадает с текущим паролем"),

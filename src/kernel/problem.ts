@@ -170,6 +170,14 @@ export const problems = {
       ru: "`errors` называет каждую ошибку: где (`pointer`), какое правило (`code`) и что делать.",
     },
   },
+  bulk_refused: {
+    status: 422,
+    title: { en: "Some of the items cannot be done", ru: "Часть элементов выполнить нельзя" },
+    help: {
+      en: 'Nothing was stored. `results` holds the problem of each bad item; mend them, or send `"mode": "partial"`.',
+      ru: 'Ничего не сохранено. `results` содержит проблему каждого неверного элемента; исправьте их или передайте `"mode": "partial"`.',
+    },
+  },
   idempotency_mismatch: {
     status: 422,
     title: { en: "The key was used for another request", ru: "Ключ уже использован для другого запроса" },

@@ -15,6 +15,8 @@ export interface RefusalDetail {
   readonly impact?: { readonly entity: string; readonly id: string; readonly action: string };
   /** Records that stand in the way. */
   readonly blocked_by?: readonly object[];
+  /** What became of the items of a call that did none of them. */
+  readonly results?: readonly object[];
   /** Methods for the `Allow` header of a 405. */
   readonly allow?: readonly string[];
   /** Seconds for the `Retry-After` header. */

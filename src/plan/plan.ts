@@ -92,6 +92,8 @@ export interface ActionPlan {
   readonly verify: Readonly<Record<string, string>>;
   /** Whether a request must carry an `Idempotency-Key`. */
   readonly demandsKey: boolean;
+  /** Whether it is done to many records in one call, too: `/{entities}/bulk`. */
+  readonly bulk: boolean;
   /** Of a delete; null for all others. */
   readonly barrier: BarrierPlan | null;
   readonly method: "POST" | "PATCH" | "DELETE";

@@ -92,6 +92,25 @@ export interface Impact {
   readonly digest: string;
 }
 
+/** Commands that stand or fall together, and what belongs to their call. */
+export interface WholeCall {
+  readonly mode: string;
+  /** What the reply says of a command that was done. */
+  readonly status: number;
+  /** What it says of each item, in order; null for the commands, each in its turn. */
+  readonly results: readonly (string | null)[];
+  readonly key?: string;
+  readonly fingerprint?: string;
+  /** Does all and takes it back. */
+  readonly dry?: true;
+}
+
+export type WrittenWhole =
+  | { readonly outcome: "done"; readonly body: string; readonly replayed: boolean }
+  /** Nothing was done; `done` stands for a command that could have been. */
+  | { readonly outcome: "refused"; readonly answers: readonly Written[] }
+  | { readonly outcome: "in_flight" | "mismatch" };
+
 /** What a key is known for: its reply, another request, or nothing. */
 export type Remembered = Extract<Written, { outcome: "done" }> | { readonly outcome: "mismatch" } | null;
 
@@ -104,10 +123,14 @@ export interface RecordsRepository {
   /** How many records a list has in all; null where that takes too long to find out. */
   count(entity: string, who: Who, query: ListQuery): Promise<number | null>;
   load(entity: string, who: Who, id: string): Promise<LoadedRecord>;
+  /** Records by their ids, in one statement, each answered in its place. */
+  loadAll(entity: string, who: Who, ids: readonly string[]): Promise<readonly LoadedRecord[]>;
   loadBy(entity: string, key: string, value: string): Promise<LoadedRecord>;
   /** The hash of a password, or null. */
   secret(entity: string, field: string, who: Who, id: string): Promise<string | null>;
   write(entity: string, command: Command): Promise<Written>;
+  /** All commands or none, in one statement, and the reply to them all. */
+  writeAll(entity: string, commands: readonly Command[], call: WholeCall): Promise<WrittenWhole>;
   impact(
     entity: string,
     who: Who,
@@ -120,6 +143,8 @@ export interface RecordsRepository {
 const reads = { size: 32, lanes: 2, waiting: 1000 };
 const lists = { size: 8, lanes: 2, waiting: 1000 };
 const writes = { size: 32, lanes: 2, waiting: 1000 };
+/** A statement of a thousand commands holds its connection for long: the others stay free for the rest. */
+const wholeWrites = { size: 1, lanes: 2, waiting: 100 };
 
 interface OneRecord {
   readonly who: Who;
@@ -129,6 +154,11 @@ interface OneRecord {
 interface OnePage {
   readonly who: Who;
   readonly query: ListQuery;
+}
+
+interface OneCall {
+  readonly commands: readonly Command[];
+  readonly call: WholeCall;
 }
 
 export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository {
@@ -144,6 +174,7 @@ export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository
     list: (entity, who, query) => (isUsual(query) ? of(entity).list : of(entity).find).ask({ who, query }),
     count: (entity, who, query) => of(entity).count(who, query),
     load: (entity, who, id) => of(entity).load.ask({ who, id }),
+    loadAll: (entity, who, ids) => of(entity).loadAll(who, ids),
     loadBy: (entity, key, value) => {
       const batch = of(entity).loadBy.get(key);
       if (batch === undefined) throw new Error(`'${key}' of ${entity} is not unique`);
@@ -151,6 +182,7 @@ export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository
     },
     secret: (entity, field, who, id) => of(entity).secret(field, who, id),
     write: (entity, command) => of(entity).write.ask(command),
+    writeAll: (entity, commands, call) => of(entity).writeAll.ask({ commands, call }),
     async impact(entity, who, id) {
       const text = "select gesta.impact($1, $2, $3)";
       const [row] = await engine.run({ name: "impact", text, writes: false }, [who, entity, id]);
@@ -180,6 +212,8 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
     `from unnest($1::text[], $2::${idType}[], $3::integer[], $4::integer[]) as q (who, after, skip, most)`;
   const findText = `select app.find_${name}(q.who, q.asked::jsonb) from unnest($1::text[], $2::text[]) as q (who, asked)`;
   const readText = `select place, answer from app.read_${name}($1::text[], $2::${idType}[])`;
+  const loadText = `select place, answer from app.load_${name}($1::text[], $2::${idType}[])`;
+  const writeAllText = `select app.write_all_${name}($1::jsonb, $2::jsonb)`;
   const writeText = `select app.write_${name}($1::jsonb)`;
   const byId = <Answer>(verb: string, parse: (answer: string) => Answer) =>
     new Batch<OneRecord, Answer>(async (questions) => {
@@ -236,6 +270,24 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
       const rows = await engine.run({ name: `read_${name}`, text: readText, writes: false }, [ids.map(() => who), ids]);
       return inPlace(rows, parseShown);
     },
+    async loadAll(who: Who, ids: readonly string[]) {
+      const rows = await engine.run({ name: `load_${name}`, text: loadText, writes: false }, [ids.map(() => who), ids]);
+      return inPlace(rows, parseLoaded);
+    },
+    writeAll: new Batch<OneCall, WrittenWhole>(async ([whole]) => {
+      if (whole === undefined) return [];
+      const { commands, call } = whole;
+      const parameters = [JSON.stringify(commands), JSON.stringify(call)];
+      try {
+        const rows = await engine.run({ name: `write_all_${name}`, text: writeAllText, writes: true }, parameters);
+        return [parseWhole(rows.map((row) => textOf(row[0])))];
+      } catch (error) {
+        if (!(error instanceof DatabaseError)) throw error;
+        if (error.sqlState === cancelled) throw new Refusal("overloaded", { retryAfter: 1 }, error);
+        if (!["40001", "40P01"].includes(error.sqlState)) throw error;
+        return [{ outcome: "refused", answers: commands.map(() => ({ outcome: "conflict" })) }];
+      }
+    }, wholeWrites),
     write: new Batch<Command, Written>(async (commands) => {
       const statement = { name: `write_${name}`, text: writeText, writes: true };
       try {
@@ -354,6 +406,13 @@ function parseLoaded(text: string): LoadedRecord {
     default:
       throw unexpected(text);
   }
+}
+
+function parseWhole([reply = "", ...answers]: readonly string[]): WrittenWhole {
+  if (reply === "refused") return { outcome: reply, answers: answers.map(parseWritten) };
+  const written = parseWritten(reply);
+  if (written.outcome === "done" || written.outcome === "in_flight" || written.outcome === "mismatch") return written;
+  throw unexpected(reply);
 }
 
 function parseWritten(text: string): Written {

@@ -9,7 +9,7 @@ import { problems } from "../kernel/problem.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Actor } from "../plan/behaviour.ts";
 import type { ActionPlan, EntityPlan, LifecyclePlan } from "../plan/plan.ts";
-import type { Written } from "../repositories/records-repository.ts";
+import type { Command, Written } from "../repositories/records-repository.ts";
 import type { CommandReply, CommandRequest, CommandsParts } from "./command.ts";
 import { decideChanges } from "./decide-changes.ts";
 import { decideEffects } from "./decide-effects.ts";
@@ -26,7 +26,7 @@ export interface CommandsService {
 }
 
 /** How often a command is decided anew when others were faster; each try reads the record again. */
-const mostTries = 5;
+export const mostTries = 5;
 
 export function commandsService(parts: CommandsParts): CommandsService {
   return {
@@ -78,10 +78,10 @@ export async function admit(
   entity: EntityPlan,
   action: ActionPlan,
   request: Pick<CommandRequest, "entity" | "action" | "who" | "id">,
+  known: KnownRecords = new KnownRecords(parts.records, request.who),
 ): Promise<Admitted | "again"> {
   const { who } = request;
   if (who === null && !visitorsMay(action.by, entity)) throw new Refusal("unauthenticated");
-  const known = new KnownRecords(parts.records, who);
   const [actor, target] = await Promise.all([
     actorOf(parts.plan, known, who),
     action.kind === "create" || request.id === null ? null : known.load(entity.name, request.id),
@@ -101,13 +101,14 @@ export async function admit(
   return { known, actor, state, isGone };
 }
 
-async function change(
+/** Decides what the database shall do; a reply where there is nothing for it to do. */
+export async function decideCommand(
   parts: CommandsParts,
   entity: EntityPlan,
   action: ActionPlan,
   request: CommandRequest,
   { known, actor, state, isGone }: Admitted,
-): Promise<CommandReply | "again"> {
+): Promise<Command | CommandReply | "again"> {
   const creates = action.kind === "create";
   const restores = action.kind === "restore";
   const input = checkInput(entity, action, request.input, state, request.partial || restores);
@@ -143,14 +144,13 @@ async function change(
   }
   if ("declined" in decision) throw new Refusal(decision.declined);
   const same = state !== null && ["update", "change"].includes(action.kind) && isSame(state, decision);
-  if (same && request.idempotency === null) return unchanged(parts, entity, request);
   const agreed =
     action.kind === "delete" && id !== null && state !== null
       ? await demandConfirmation(parts, entity, action, request, { id, version: Number(state.version) })
       : null;
 
   const event = parts.newId();
-  const written = await parts.records.write(entity.name, {
+  return {
     event,
     actor: request.who,
     action: action.name,
@@ -167,7 +167,21 @@ async function change(
     ...(request.dryRun === true ? { dry: true } : {}),
     ...(agreed === null ? {} : { agreed }),
     ...(await decideEffects(parts, known, request, event, decision.effects)),
-  });
+  };
+}
+
+async function change(
+  parts: CommandsParts,
+  entity: EntityPlan,
+  action: ActionPlan,
+  request: CommandRequest,
+  admitted: Admitted,
+): Promise<CommandReply | "again"> {
+  const command = await decideCommand(parts, entity, action, request, admitted);
+  if (command === "again" || "outcome" in command) return command;
+  if (command.keep === true && request.idempotency === null) return unchanged(parts, entity, request);
+  const { state } = admitted;
+  const written = await parts.records.write(entity.name, command);
   switch (written.outcome) {
     case "done":
       return action.kind === "delete" ? deleted(state, written.body) : replyOf(action, written);
@@ -185,9 +199,11 @@ async function change(
     case "blocked":
     case "too_many":
     case "unconfirmed":
-      throw await hangingRefusal(parts, entity, action, request, id ?? "", written.outcome);
+      throw await hangingRefusal(parts, entity, action, request, command.id ?? "", written.outcome);
     case "unique":
-      throw restores ? takenMeanwhile(written.broken, entity) : refusalOf(written, entity, parts.observe);
+      throw action.kind === "restore"
+        ? takenMeanwhile(written.broken, entity)
+        : refusalOf(written, entity, parts.observe);
     default:
       throw refusalOf(written, entity, parts.observe);
   }

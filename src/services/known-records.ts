@@ -27,6 +27,18 @@ export class KnownRecords {
     return loaded;
   }
 
+  /** Reads many at once, so that each is known when it is asked for. */
+  async loadAll(entity: string, ids: Iterable<string>): Promise<void> {
+    const wanted = [...new Set(ids)].filter((id) => !this.#asked.has(`${entity}/${id}`));
+    if (wanted.length === 0) return;
+    const found = this.#records.loadAll(entity, this.#who, wanted);
+    for (const [place, id] of wanted.entries()) {
+      const one = found.then((all) => all[place] ?? { outcome: "missing" as const });
+      this.#asked.set(`${entity}/${id}`, one);
+    }
+    await Promise.all(wanted.map((id) => this.load(entity, id)));
+  }
+
   /** A loaded record, if the actor can read it and it is not deleted. */
   readonly visible = (entity: string, id: string): JsonObject | null => {
     const loaded = this.#known.get(`${entity}/${id}`);

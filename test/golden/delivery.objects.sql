@@ -532,6 +532,7 @@ declare
   data jsonb;
   answers text[];
   changed app.drinks[] := '{}';
+  ids bigint[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -560,7 +561,7 @@ begin
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_drinks(old));
@@ -574,6 +575,7 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(gesta.serial_stream('drinks', new.id), new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_drinks(new));
     end if;
@@ -658,6 +660,54 @@ begin
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
       order by q.place;
+end
+$$;
+
+-- Does all commands of one call on drinks, or none of them. The first row is the reply to the call, kept under its key:
+-- 'done 0 <json>', or 'replayed …', 'in_flight', 'mismatch'. Where it is 'refused', a row for each command says whether it
+-- could have been done: they are tried once more, each in a sub-transaction of its own, and all of it is taken back.
+create or replace function app.write_all_drinks(batch jsonb, call jsonb) returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  fresh jsonb[] := array(select jsonb_array_elements(batch));
+  answers text[];
+  broken text;
+  reply text := (gesta.recall(array[call]))[1];
+begin
+  if reply is not null then
+    return next reply;
+    return;
+  end if;
+  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('drinks', fresh)
+               else gesta.lock_streams(fresh) end;
+  begin
+    answers := case when cardinality(fresh) > 0 then app.apply_drinks(fresh) else '{}' end;
+    perform gesta.apply_effects(fresh, answers);
+    if exists (select from unnest(answers) answer where answer not like 'done %') then raise sqlstate 'GE004'; end if;
+    reply := gesta.reply_to_all(call, answers);
+    perform gesta.remember('drinks', array[call], array[reply]);
+    if call ? 'dry' then raise sqlstate 'GE003'; end if;
+  exception when sqlstate 'GE003' then null;
+  when sqlstate 'GE004' then reply := 'refused';
+  when others then
+    reply := 'refused';
+    begin
+      answers := '{}';
+      for n in 1..cardinality(fresh) loop
+        begin
+          answers[n] := (app.apply_drinks(fresh[n:n]))[1];
+          perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        exception when others then
+          get stacked diagnostics broken = constraint_name;
+          answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+        end;
+      end loop;
+      raise sqlstate 'GE003';
+    exception when sqlstate 'GE003' then null;
+    end;
+  end;
+  return next reply;
+  if reply = 'refused' then return query select unnest(answers); end if;
 end
 $$;
 
@@ -1102,6 +1152,7 @@ declare
   data jsonb;
   answers text[];
   changed app.users[] := '{}';
+  ids uuid[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -1137,7 +1188,7 @@ begin
       answers[change.place] := case when false then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_users(old));
@@ -1159,6 +1210,7 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_users(new));
     end if;
@@ -1683,6 +1735,7 @@ declare
   data jsonb;
   answers text[];
   changed app.restaurants[] := '{}';
+  ids uuid[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -1713,7 +1766,7 @@ begin
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_restaurants(old));
@@ -1736,6 +1789,7 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_restaurants(new));
     end if;
@@ -2220,6 +2274,7 @@ declare
   data jsonb;
   answers text[];
   changed app.menu_items[] := '{}';
+  ids uuid[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -2248,7 +2303,7 @@ begin
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_menu_items(old));
@@ -2262,6 +2317,7 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_menu_items(new));
     end if;
@@ -2346,6 +2402,54 @@ begin
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
       order by q.place;
+end
+$$;
+
+-- Does all commands of one call on menu_items, or none of them. The first row is the reply to the call, kept under its key:
+-- 'done 0 <json>', or 'replayed …', 'in_flight', 'mismatch'. Where it is 'refused', a row for each command says whether it
+-- could have been done: they are tried once more, each in a sub-transaction of its own, and all of it is taken back.
+create or replace function app.write_all_menu_items(batch jsonb, call jsonb) returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  fresh jsonb[] := array(select jsonb_array_elements(batch));
+  answers text[];
+  broken text;
+  reply text := (gesta.recall(array[call]))[1];
+begin
+  if reply is not null then
+    return next reply;
+    return;
+  end if;
+  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('menu_items', fresh)
+               else gesta.lock_streams(fresh) end;
+  begin
+    answers := case when cardinality(fresh) > 0 then app.apply_menu_items(fresh) else '{}' end;
+    perform gesta.apply_effects(fresh, answers);
+    if exists (select from unnest(answers) answer where answer not like 'done %') then raise sqlstate 'GE004'; end if;
+    reply := gesta.reply_to_all(call, answers);
+    perform gesta.remember('menu_items', array[call], array[reply]);
+    if call ? 'dry' then raise sqlstate 'GE003'; end if;
+  exception when sqlstate 'GE003' then null;
+  when sqlstate 'GE004' then reply := 'refused';
+  when others then
+    reply := 'refused';
+    begin
+      answers := '{}';
+      for n in 1..cardinality(fresh) loop
+        begin
+          answers[n] := (app.apply_menu_items(fresh[n:n]))[1];
+          perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        exception when others then
+          get stacked diagnostics broken = constraint_name;
+          answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+        end;
+      end loop;
+      raise sqlstate 'GE003';
+    exception when sqlstate 'GE003' then null;
+    end;
+  end;
+  return next reply;
+  if reply = 'refused' then return query select unnest(answers); end if;
 end
 $$;
 
@@ -2766,6 +2870,7 @@ declare
   data jsonb;
   answers text[];
   changed app.promotions[] := '{}';
+  ids uuid[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -2794,7 +2899,7 @@ begin
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_promotions(old));
@@ -2808,6 +2913,7 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_promotions(new));
     end if;
@@ -3325,6 +3431,7 @@ declare
   data jsonb;
   answers text[];
   changed app.orders[] := '{}';
+  ids uuid[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -3355,7 +3462,7 @@ begin
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_orders(old));
@@ -3387,6 +3494,7 @@ begin
         continue;
       end if;
       changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_orders(new));
     end if;
@@ -3897,6 +4005,7 @@ declare
   data jsonb;
   answers text[];
   changed app.wallets[] := '{}';
+  ids uuid[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -3923,7 +4032,7 @@ begin
       answers[change.place] := case when false then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_wallets(old));
@@ -3936,6 +4045,7 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_wallets(new));
     end if;
@@ -4913,6 +5023,7 @@ declare
   data jsonb;
   answers text[];
   changed app.files[] := '{}';
+  ids uuid[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -4941,7 +5052,7 @@ begin
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_files(old));
@@ -4959,6 +5070,7 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_files(new));
     end if;
@@ -5445,6 +5557,7 @@ declare
   data jsonb;
   answers text[];
   changed app.documents[] := '{}';
+  ids uuid[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -5474,7 +5587,7 @@ begin
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_documents(old));
@@ -5497,6 +5610,7 @@ begin
         perform gesta.demand_living('documents', to_jsonb(new), to_jsonb(old));
       end if;
       changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_documents(new));
     end if;
@@ -6107,7 +6221,8 @@ grant execute on function
   app.load_drinks(text[], bigint[]),
   app.past_drinks(text[], bigint[], timestamp with time zone[], integer[]),
   app.history_drinks(text[], bigint[], boolean[], integer[], integer[], integer[]),
-  app.write_drinks(jsonb)
+  app.write_drinks(jsonb),
+  app.write_all_drinks(jsonb, jsonb)
   to gesta_app;
 
 grant select on app.users to gesta_app;
@@ -6152,7 +6267,8 @@ grant execute on function
   app.load_menu_items(text[], uuid[]),
   app.past_menu_items(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_menu_items(text[], uuid[], boolean[], integer[], integer[], integer[]),
-  app.write_menu_items(jsonb)
+  app.write_menu_items(jsonb),
+  app.write_all_menu_items(jsonb, jsonb)
   to gesta_app;
 
 grant select on app.promotions to gesta_app;

@@ -334,6 +334,7 @@ declare
   data jsonb;
   answers text[];
   changed app.drinks[] := '{}';
+  ids bigint[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -362,7 +363,7 @@ begin
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_drinks(old));
@@ -376,6 +377,7 @@ begin
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
       changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(gesta.serial_stream('drinks', new.id), new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_drinks(new));
     end if;
@@ -459,6 +461,53 @@ begin
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
       order by q.place;
+end
+$$;
+
+-- Does all commands of one call on drinks, or none of them. The first row is the reply to the call, kept under its key:
+-- 'done 0 <json>', or 'replayed …', 'in_flight', 'mismatch'. Where it is 'refused', a row for each command says whether it
+-- could have been done: they are tried once more, each in a sub-transaction of its own, and all of it is taken back.
+create or replace function app.write_all_drinks(batch jsonb, call jsonb) returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  fresh jsonb[] := array(select jsonb_array_elements(batch));
+  answers text[];
+  broken text;
+  reply text := (gesta.recall(array[call]))[1];
+begin
+  if reply is not null then
+    return next reply;
+    return;
+  end if;
+  perform gesta.lock_streams(fresh);
+  begin
+    answers := case when cardinality(fresh) > 0 then app.apply_drinks(fresh) else '{}' end;
+    perform gesta.apply_effects(fresh, answers);
+    if exists (select from unnest(answers) answer where answer not like 'done %') then raise sqlstate 'GE004'; end if;
+    reply := gesta.reply_to_all(call, answers);
+    perform gesta.remember('drinks', array[call], array[reply]);
+    if call ? 'dry' then raise sqlstate 'GE003'; end if;
+  exception when sqlstate 'GE003' then null;
+  when sqlstate 'GE004' then reply := 'refused';
+  when others then
+    reply := 'refused';
+    begin
+      answers := '{}';
+      for n in 1..cardinality(fresh) loop
+        begin
+          answers[n] := (app.apply_drinks(fresh[n:n]))[1];
+          perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        exception when others then
+          get stacked diagnostics broken = constraint_name;
+          answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+        end;
+      end loop;
+      raise sqlstate 'GE003';
+    exception when sqlstate 'GE003' then null;
+    end;
+  end;
+  return next reply;
+  if reply = 'refused' then return query select unnest(answers); end if;
 end
 $$;
 
@@ -826,5 +875,6 @@ grant execute on function
   app.load_drinks(text[], bigint[]),
   app.past_drinks(text[], bigint[], timestamp with time zone[], integer[]),
   app.history_drinks(text[], bigint[], boolean[], integer[], integer[], integer[]),
-  app.write_drinks(jsonb)
+  app.write_drinks(jsonb),
+  app.write_all_drinks(jsonb, jsonb)
   to gesta_app;

@@ -232,6 +232,24 @@ begin
 end
 $$;
 
+-- The reply to a call that did many commands: of the items' results it has those that were refused, the others are done.
+-- A reply of many belongs to no version: 'done 0 <json>'.
+create function gesta.reply_to_all(call jsonb, answers text[]) returns text language plpgsql as $$
+begin
+  return concat('done 0 {"mode":"', call->>'mode', '","results":[', (
+    select string_agg(
+        case when q.told is not null then q.told
+             else concat('{"index":', q.place - 1, ',"status":', call->>'status', ',"id":',
+                         substring(answers[q.nth] from '"id":("[^"]*"|[0-9]+)'), '}') end,
+        ',' order by q.place)
+      from (
+        select told, place, count(*) filter (where told is null) over (order by place) as nth
+          from jsonb_array_elements_text(call->'results') with ordinality r (told, place)
+      ) q
+  ), ']}');
+end
+$$;
+
 -- Forgets replies that have had their time, so many at once; tells how many.
 create function gesta.sweep(most integer) returns integer
 language sql volatile security definer set search_path = pg_catalog, pg_temp as $$

@@ -17,6 +17,7 @@ export function emitChange(plan: Plan, entity: EntityPlan): string {
     "updated_at",
     "deleted_at",
   ];
+  const idType = entity.id === "serial" ? "bigint" : "uuid";
   const deletes = isKind(changes, "delete", "act");
   const linked = (row: string) =>
     rulesOf(entity)
@@ -37,6 +38,7 @@ declare
   data jsonb;
   answers text[];
   changed ${table}[] := '{}';
+  ids ${idType}[] := '{}';
   facts gesta.fact[] := '{}';
   rows bigint;
 begin
@@ -44,7 +46,7 @@ begin
     select q.c, q.place, r.old
       from unnest(commands) with ordinality q (c, place)
       left join lateral (
-        select r as old from ${table} r where r.id = (q.c->>'id')::${entity.id === "serial" ? "bigint" : "uuid"} offset 0
+        select r as old from ${table} r where r.id = (q.c->>'id')::${idType} offset 0
       ) r on true
       order by q.place
   loop
@@ -65,7 +67,7 @@ ${
       answers[change.place] := case when ${deletes} then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
-    elsif exists (select from unnest(changed) r where r.id = old.id) then
+    elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
       answers[change.place] := concat('done ', old.version, ' ', app.shown_${name}(old));
@@ -85,6 +87,7 @@ ${indent(frozenFields(entity), 6)}${
       end if;
 `
 }      changed := changed || new;
+      ids := ids || new.id;
       facts := facts || row(${streamOf(entity, "new.id")}, new.version, new.updated_at, data, command)::gesta.fact;
       answers[change.place] := concat('done ', new.version, ' ', app.shown_${name}(new));
     end if;

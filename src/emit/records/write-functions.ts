@@ -15,6 +15,7 @@ export const emitWriteFunctions = (plan: Plan, entity: EntityPlan): string =>
     emitChange(plan, entity),
     emitApply(entity),
     emitWrite(plan, entity),
+    takesBulk(entity) ? emitWriteAll(plan, entity) : "",
     ...entity.fields.filter(({ kind }) => kind === "password").map(({ name }) => emitSecret(entity, name)),
   ]
     .filter((part) => part !== "")
@@ -109,6 +110,59 @@ begin
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
       order by q.place;
+end
+$$;`;
+}
+
+/** Whether any of its actions is done to many records in one call. */
+export const takesBulk = ({ actions }: EntityPlan): boolean => actions.some(({ bulk }) => bulk);
+
+function emitWriteAll(plan: Plan, entity: EntityPlan): string {
+  const { name } = entity;
+  return `-- Does all commands of one call on ${name}, or none of them. The first row is the reply to the call, kept under its key:
+-- 'done 0 <json>', or 'replayed …', 'in_flight', 'mismatch'. Where it is 'refused', a row for each command says whether it
+-- could have been done: they are tried once more, each in a sub-transaction of its own, and all of it is taken back.
+create or replace function app.write_all_${name}(batch jsonb, call jsonb) returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  fresh jsonb[] := array(select jsonb_array_elements(batch));
+  answers text[];
+  broken text;
+  reply text := (gesta.recall(array[call]))[1];
+begin
+  if reply is not null then
+    return next reply;
+    return;
+  end if;
+  ${locks(plan, entity)}
+  begin
+    answers := case when cardinality(fresh) > 0 then app.apply_${name}(fresh) else '{}' end;
+    perform gesta.apply_effects(fresh, answers);
+    if exists (select from unnest(answers) answer where answer not like 'done %') then raise sqlstate 'GE004'; end if;
+    reply := gesta.reply_to_all(call, answers);
+    perform gesta.remember(${literal(name)}, array[call], array[reply]);
+    if call ? 'dry' then raise sqlstate 'GE003'; end if;
+  exception when sqlstate 'GE003' then null;
+  when sqlstate 'GE004' then reply := 'refused';
+  when others then
+    reply := 'refused';
+    begin
+      answers := '{}';
+      for n in 1..cardinality(fresh) loop
+        begin
+          answers[n] := (app.apply_${name}(fresh[n:n]))[1];
+          perform gesta.apply_effects(fresh[n:n], answers[n:n]);
+        exception when others then
+          get stacked diagnostics broken = constraint_name;
+          answers[n] := gesta.refusal(sqlstate, broken, sqlerrm);
+        end;
+      end loop;
+      raise sqlstate 'GE003';
+    exception when sqlstate 'GE003' then null;
+    end;
+  end;
+  return next reply;
+  if reply = 'refused' then return query select unnest(answers); end if;
 end
 $$;`;
 }

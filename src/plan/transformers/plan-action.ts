@@ -46,6 +46,7 @@ export function planAction(name: string, action: Action, around: Surroundings): 
     conflicts: action.conflicts,
     verify: action.verify,
     demandsKey: action.demandsKey,
+    bulk: action.bulk,
     barrier: action.kind === "delete" ? planBarrier(action.barrier) : null,
     ...addresses[action.kind](name),
   };

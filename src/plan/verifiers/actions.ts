@@ -9,7 +9,19 @@ export const verifyActions: PlanVerifier = (plan) => [
     entity.actions.flatMap((action) => {
       const path = `${entity.name}.actions.${action.name}`;
       const names = entity.fields.map((field) => field.name);
-      return action.sets
+      // A password is hashed for as long as it takes to keep guessers away: a thousand of them would take minutes.
+      const slow = entity.fields.find(({ kind, name }) => kind === "password" && action.sets.includes(name));
+      const bulk: readonly Finding[] =
+        action.bulk && slow !== undefined
+          ? [
+              {
+                path,
+                fault: `takes many records at once, each with the password '${slow.name}'`,
+                remedy: "remove `bulk`",
+              },
+            ]
+          : [];
+      const unknown = action.sets
         .filter((name) => !names.includes(name))
         .map(
           (name): Finding => ({
@@ -18,6 +30,7 @@ export const verifyActions: PlanVerifier = (plan) => [
             remedy: didYouMean(nearest(name, names), `use one of: ${names.join(", ")}`),
           }),
         );
+      return [...bulk, ...unknown];
     }),
   ),
 ];

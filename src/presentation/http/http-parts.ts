@@ -2,6 +2,7 @@ import type { Observer } from "../../kernel/observation.ts";
 import type { ActionPlan, Plan } from "../../plan/plan.ts";
 import type { ApiKeysService } from "../../services/api-keys-service.ts";
 import type { AuthenticationService } from "../../services/authentication-service.ts";
+import type { BulkService } from "../../services/bulk-service.ts";
 import type { CommandsService } from "../../services/commands-service.ts";
 import type { HistoryService } from "../../services/history-service.ts";
 import type { ImpactService } from "../../services/impact-service.ts";
@@ -18,6 +19,7 @@ export interface HttpParts {
   readonly sessions: SessionsService;
   readonly apiKeys: ApiKeysService;
   readonly commands: CommandsService;
+  readonly bulk: BulkService;
   readonly queries: QueriesService;
   readonly history: HistoryService;
   readonly possibleActions: PossibleActionsService;

@@ -22,11 +22,14 @@ export function languageOf(header: string | undefined): Language {
 }
 
 /** A refusal as a problem document (RFC 9457). */
-export function problemBody(refusal: Refusal, origin: string, language: Language, requestId: string): string {
+export const problemBody = (...told: Parameters<typeof problemOf>): string => JSON.stringify(problemOf(...told));
+
+/** The members of a problem document. */
+export function problemOf(refusal: Refusal, origin: string, language: Language, requestId: string): object {
   const { code, told } = refusal;
   const kind = problems[code];
   const { detail, errors, allow, retryAfter, impact, ...rest } = told;
-  return JSON.stringify({
+  return {
     type: `${origin}/problems/${code}`,
     title: kind.title[language],
     status: kind.status,
@@ -36,7 +39,7 @@ export function problemBody(refusal: Refusal, origin: string, language: Language
     ...(errors === undefined ? {} : { errors: errors.slice(0, 100).map((fault) => errorOf(fault, language)) }),
     ...(impact === undefined ? {} : { impact: `/${impact.entity}/${impact.id}/impact?action=${impact.action}` }),
     ...rest,
-  });
+  };
 }
 
 const errorOf = (fault: Fault, language: Language) => ({

@@ -114,7 +114,7 @@ const wrongParameter = (parameter: string, expected: string): Refusal =>
   new Refusal("invalid_query", { errors: [{ parameter, code: "invalid_parameter", parameters: { expected } }] });
 
 /** Whether all is to be checked and nothing stored. */
-function readDryRun(query: Query): boolean {
+export function readDryRun(query: Query): boolean {
   const text = query.get("dry_run");
   if (text !== undefined && text !== "true" && text !== "false") {
     throw wrongParameter("dry_run", "must be true or false");

@@ -5,6 +5,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import { chance, strangersOf } from "../../plan/audience.ts";
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { addApiKeyRoutes } from "./api-key-routes.ts";
+import { addBulkRoutes } from "./bulk-routes.ts";
 import { addDocumentRoutes } from "./document-routes.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import { addHistoryRoute } from "./history-routes.ts";
@@ -54,6 +55,7 @@ export function httpServer(parts: HttpParts): FastifyInstance {
   const table = new RouteTable();
   for (const entity of parts.plan.entities) {
     addRecordRoutes(server, parts, entity, table);
+    addBulkRoutes(server, parts, entity, table);
     addHistoryRoute(server, parts, entity, table);
     addPossibleActionsRoute(server, parts, entity, table);
   }
