@@ -53,7 +53,7 @@ export function checkBulk(entity: EntityPlan, action: ActionPlan, sent: unknown)
   ];
   if (faults.length > 0 || !Array.isArray(list) || !isMode(mode)) return { mode: "atomic", items: [], faults };
   const items = list.map((item: unknown) => itemOf(entity, action, item));
-  return { mode, items, faults: repeatedIds(items) };
+  return { mode, items, faults: repeatedIds(items, readIdentifier(entity.id, "")) };
 }
 
 const isMode = (mode: unknown): mode is BulkMode => bulkModes.some((known) => known === mode);
@@ -83,11 +83,14 @@ function itemOf(entity: EntityPlan, action: ActionPlan, item: unknown): BulkItem
   return { id: readIdentifier(entity.id, String(id)), version: isVersion ? version : null, input, faults };
 }
 
-/** The second of two changes of one record would be made on a state that its sender has not seen. */
-function repeatedIds(items: readonly BulkItem[]): readonly Fault[] {
+/**
+ * The second of two changes of one record would be made on a state that its sender has not seen.
+ * @param nothing what is read for an id that cannot be one
+ */
+function repeatedIds(items: readonly BulkItem[], nothing: string): readonly Fault[] {
   const seen = new Set<string>();
   return items.flatMap(({ id, faults }, index) => {
-    if (id === null || faults.length > 0) return [];
+    if (id === null || id === nothing || faults.length > 0) return [];
     if (seen.has(id)) return [fault(`/items/${index}/id`, "repeated")];
     seen.add(id);
     return [];

@@ -214,11 +214,21 @@ const makers: Readonly<Record<string, (speaker: string | null) => Promise<string
   transfers: async () => seedId("transfers", "0"),
 };
 
+const changesMany = ({ isBulk, method }: DescribedOperation): boolean => isBulk && method === "PATCH";
+
+/** The example of an operation; where its items name records, they name this one. */
+function exampleFor(operation: DescribedOperation, id: string | undefined): unknown {
+  if (!changesMany(operation)) return operation.example;
+  const { items, ...rest } = operation.example as { readonly items: readonly object[] }; // as all bulk examples
+  return { ...rest, items: items.map((item) => ({ ...item, id: operation.entity === "drinks" ? Number(id) : id })) };
+}
+
 /** Orders that wait for their restaurant's answer: those that `status` can accept. */
 const waiting = { staff: [6, 8].map(sownOrder), admin: [5, 7, 9].map(sownOrder) };
 
-async function targetOf({ path, entity }: DescribedOperation, speaker: string | null): Promise<string | undefined> {
-  if (!path.includes("{id}")) return undefined;
+async function targetOf(operation: DescribedOperation, speaker: string | null): Promise<string | undefined> {
+  const { path, entity } = operation;
+  if (!path.includes("{id}") && !changesMany(operation)) return undefined;
   if (path === "/orders/{id}/status") return waiting[speaker === admin ? "admin" : "staff"][0];
   const id = await makers[entity]?.(speaker);
   if (path.endsWith("/restore") && id !== undefined) await remove(entity, id);
@@ -344,7 +354,8 @@ test("409: when others are always faster, every operation says so", async () => 
   try {
     for (const { audience, operations } of writing) {
       for (const operation of operations) {
-        const request = { id: targets.get(operation), body: operation.example, headers: anyVersion };
+        const id = targets.get(operation);
+        const request = { id, body: exampleFor(operation, id), headers: anyVersion };
         expect((await drive(audience, operation, request)).status, `${operation.method} ${operation.path}`).toBe(409);
       }
     }
@@ -369,6 +380,7 @@ describe.each(documents)("the document for a $name", (audience) => {
   async function takesExample(operation: DescribedOperation, body: unknown, type: string): Promise<void> {
     const name = `${operation.method} ${operation.path}`;
     const id = isFarewell(operation) && speaker === admin ? customer : await targetOf(operation, speaker);
+    const sent = changesMany(operation) ? exampleFor(operation, id) : body;
     await before[name]?.(id ?? "");
     const headers = {
       ...(operation.path === "/sessions/current" ? bearer((await signedIn(speaker)).token) : {}),
@@ -376,7 +388,7 @@ describe.each(documents)("the document for a $name", (audience) => {
       ...(operation.demandsVersion ? anyVersion : {}),
     };
     const confirmed = operation.parameters.includes("confirm") ? await confirmation(operation, id ?? "", speaker) : {};
-    const reply = await drive(audience, operation, { id, body, headers, ...confirmed });
+    const reply = await drive(audience, operation, { id, body: sent, headers, ...confirmed });
     expect([reply.status], `${type} ${JSON.stringify(reply.body)}`).toEqual(success(operation));
     await after[name]?.(String(reply.body?.id ?? id));
   }

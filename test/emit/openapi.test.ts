@@ -23,7 +23,8 @@ describe("a visitor's document", () => {
 
   test("has the operations of visitors and no others", () => {
     expect(paths).toEqual([
-      ...["/drinks", "/drinks/{id}", "/drinks/{id}/actions", "/drinks/{id}/restore", "/drinks/{id}/impact", "/users"],
+      ...["/drinks", "/drinks/{id}", "/drinks/{id}/actions", "/drinks/bulk", "/drinks/{id}/restore"],
+      ...["/drinks/{id}/impact", "/users"],
       ...["/restaurants", "/restaurants/{id}", "/restaurants/{id}/actions"],
       ...["/menu_items", "/menu_items/{id}", "/menu_items/{id}/actions"],
       "/sessions",

@@ -5,7 +5,9 @@ export interface DescribedOperation {
   /** `/orders/{id}/cancel` → `orders` */
   readonly entity: string;
   readonly statuses: readonly number[];
-  /** The members that a request's body may have. */
+  /** Whether the body holds many items. */
+  readonly isBulk: boolean;
+  /** The members that a request's body, or an item in it, may have. */
   readonly takes: readonly string[];
   /** The request's example, or undefined where there is no body. */
   readonly example: unknown;
@@ -61,6 +63,8 @@ function described(document: object, path: string, method: string, operation: Pa
     };
   };
   const content = part(part(operation.requestBody).content);
+  const body = part(part(content["application/json"]).schema);
+  const members = part(body.properties);
   const parameters = Array.isArray(operation.parameters) ? operation.parameters.map(part) : [];
   const demands = (header: string) => parameters.some(({ name, required }) => name === header && required === true);
   return {
@@ -68,7 +72,8 @@ function described(document: object, path: string, method: string, operation: Pa
     path,
     entity: path.split("/")[1] ?? "",
     statuses: Object.keys(responses).map(Number),
-    takes: Object.keys(part(part(part(content["application/json"]).schema).properties)),
+    isBulk: path.endsWith("/bulk"),
+    takes: Object.keys(part(path.endsWith("/bulk") ? part(part(members.items).items).properties : members)),
     example: part(content["application/json"]).example,
     formExample: formOf(part(content["application/x-www-form-urlencoded"]).example),
     query: parameters

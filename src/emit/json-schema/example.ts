@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from "../../kernel/json.ts";
-import type { EntityPlan, FieldKind, FieldPlan } from "../../plan/plan.ts";
+import type { EntityPlan, FieldKind, FieldPlan, Plan } from "../../plan/plan.ts";
 import { sentMembers } from "./field-schema.ts";
 
 const moment = "2026-02-28T12:00:00.000Z";
@@ -74,6 +74,18 @@ export function inputExample(fields: readonly FieldPlan[], part: "one" | "needed
   if (part === "all") return together(fields, true);
   const changed = fields.find(({ kind }) => kind !== "reference") ?? fields[0];
   return together(changed === undefined ? [] : [changed], true);
+}
+
+/** The id of a record: one that a reference to the entity gives as its example, or one made up. */
+export function someRecord({ entities }: Plan, { name, id }: EntityPlan): Json {
+  const within = (field: FieldPlan): readonly FieldPlan[] => [
+    field,
+    ...[...field.fields, ...(field.element === null ? [] : [field.element])].flatMap(within),
+  ];
+  const referring = entities
+    .flatMap(({ fields }) => fields.flatMap(within))
+    .find(({ target, example }) => target === name && example !== null);
+  return referring?.example ?? (id === "serial" ? 1 : someId);
 }
 
 /** A record as it is just after its creation: its later states are nobody's business. */

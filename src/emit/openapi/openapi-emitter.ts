@@ -4,6 +4,7 @@ import { recordExample } from "../json-schema/example.ts";
 import { idSchema } from "../json-schema/field-schema.ts";
 import { recordSchema } from "../json-schema/record-schema.ts";
 import { accountPaths, accountSchemas } from "./account-operations.ts";
+import { bulkOperation } from "./bulk-operation.ts";
 import { historyExample, historyOperation, historySchema } from "./history-operation.ts";
 import { impactOperation } from "./impact-operation.ts";
 import {
@@ -113,6 +114,7 @@ function pathsOf(plan: Plan, entity: EntityPlan, audience: Audience): readonly P
     const path = `${collection}${action.path}`;
     add(path, actionOperation(plan, entity, action, action.method, audience));
     if (action.kind === "update") add(path, actionOperation(plan, entity, action, "PUT", audience));
+    if (action.bulk) add(`${collection}/bulk`, bulkOperation(plan, entity, action, audience));
   }
   const asked = entity.actions.filter((action) => action.kind !== "create" && isOpen(action, audience));
   if (asked.length > 0) add(`${collection}/{id}/impact`, impactOperation(entity, asked, audience));

@@ -24,7 +24,7 @@ export const query = (name: string, schema: object, description: string) => ({
   description,
   schema,
 });
-const header = (name: string, description: string, required = false) => ({
+export const header = (name: string, description: string, required = false) => ({
   name,
   in: "header",
   description,

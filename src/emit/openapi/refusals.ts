@@ -76,6 +76,15 @@ export function actionRefusals(
   return [...ofAll, ...codes.filter(([, possible]) => possible).map(([code]) => code)];
 }
 
+/** Every refusal of a call for many records; what is wrong with an item alone stands in its result. */
+export const bulkRefusals = (action: ActionPlan, audience: Audience): readonly ProblemCode[] => [
+  ...ofAll,
+  ...(["too_large", "unsupported_media_type", "invalid", "bulk_refused", "conflict", "outcome_unknown"] as const),
+  ...ofKeys(audience),
+  ...(action.demandsKey ? (["idempotency_key_required"] as const) : []),
+  ...(["idempotency_key_invalid", "idempotency_in_flight", "idempotency_mismatch"] as const),
+];
+
 const ref = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` });
 
 /** The headers that only replies of this status have. */
@@ -135,6 +144,23 @@ const members: Partial<Record<ProblemCode, Readonly<Record<string, unknown>>>> =
     blocked_by: [{ entity: "parts", field: "thing_id", count: 2, ids: ["1", "2"], more: false }],
   },
   transition_not_allowed: { allowed_actions: [] },
+  bulk_refused: {
+    results: [
+      {
+        index: 1,
+        status: 422,
+        problem: {
+          type: "https://example.com/problems/invalid",
+          title: problems.invalid.title.en,
+          status: 422,
+          code: "invalid",
+          detail: problems.invalid.help.en,
+          request_id: "01900000-0000-7000-8000-000000000002",
+          errors: [{ pointer: "/name", code: "required", message: "is required" }],
+        },
+      },
+    ],
+  },
 };
 
 export const problemExample = (code: ProblemCode): object => ({
@@ -181,6 +207,17 @@ const memberSchemas: Partial<Record<ProblemCode, Schema>> = {
       type: "object",
       properties: { yours: { type: ["integer", "null"] }, current: number },
       required: ["yours", "current"],
+    },
+  },
+  bulk_refused: {
+    results: {
+      type: "array",
+      description: "The bad items, in order",
+      items: {
+        type: "object",
+        properties: { index: number, status: number, problem: ref("schemas", "Problem") },
+        required: ["index", "status", "problem"],
+      },
     },
   },
   transition_not_allowed: { status_now: text, allowed_actions: { type: "array", items: text } },
