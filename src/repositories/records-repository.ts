@@ -46,6 +46,8 @@ export interface Command {
   readonly agreed?: string;
   /** Nothing changes, but the reply is to be remembered. */
   readonly keep?: true;
+  /** One of many: the answer is the id alone. */
+  readonly brief?: true;
   /** What belongs together: the same for a command and its effects. */
   readonly correlation?: string;
   /** The event that brought it about. */
@@ -97,8 +99,8 @@ export interface WholeCall {
   readonly mode: string;
   /** What the reply says of a command that was done. */
   readonly status: number;
-  /** What it says of each item, in order; null for the commands, each in its turn. */
-  readonly results: readonly (string | null)[];
+  /** What it says of each item, in order; null for the commands, each in its turn. Absent where all items are commands. */
+  readonly results?: readonly (string | null)[];
   readonly key?: string;
   readonly fingerprint?: string;
   /** Does all and takes it back. */

@@ -93,7 +93,7 @@ async function replayOf({ records }: CommandsParts, { idempotency }: BulkRequest
 
 /** @returns `fewer` when the database refused some of a partial call: the rest is to be tried without them. */
 async function tryOnce(parts: CommandsParts, call: Call, last: boolean): Promise<BulkReply | "again" | "fewer"> {
-  const { entity, request, mode, items } = call;
+  const { entity, request, mode } = call;
   const decided = await decideAll(parts, call);
   if (decided.includes("again")) return "again";
   const refused = new Map(decided.flatMap((each, index) => (each instanceof Refusal ? [[index, each]] : [])));
@@ -103,8 +103,7 @@ async function tryOnce(parts: CommandsParts, call: Call, last: boolean): Promise
   // What is left of a call that will be refused is tried all the same: the reply names every bad item.
   if (bad && commands.length === 0) throw bulkRefused(request, refused);
 
-  const results = items.map((_, index) => resultText(request, index, refused.get(index)));
-  const written = await parts.records.writeAll(entity.name, commands, wholeCall(call, results, bad));
+  const written = await parts.records.writeAll(entity.name, commands, wholeCall(call, refused, bad));
   switch (written.outcome) {
     case "done":
       if (bad && !written.replayed) throw bulkRefused(request, refused);
@@ -131,16 +130,16 @@ async function tryOnce(parts: CommandsParts, call: Call, last: boolean): Promise
   }
 }
 
-const resultText = (request: BulkRequest, index: number, refusal: Refusal | undefined): string | null =>
-  refusal === undefined ? null : JSON.stringify(request.resultOf(index, refusal));
-
-const wholeCall = ({ request, mode }: Call, results: WholeCall["results"], bad: boolean): WholeCall => ({
+const wholeCall = ({ request, mode, items }: Call, refused: ReadonlyMap<number, Refusal>, bad: boolean): WholeCall => ({
   mode,
   status: request.status,
-  results,
+  ...(refused.size === 0 ? {} : { results: items.map((_, index) => resultText(request, index, refused.get(index))) }),
   ...(bad ? {} : request.idempotency),
   ...(bad || request.dryRun ? { dry: true } : {}),
 });
+
+const resultText = (request: BulkRequest, index: number, refusal: Refusal | undefined): string | null =>
+  refusal === undefined ? null : JSON.stringify(request.resultOf(index, refusal));
 
 /** Others were faster: the next try decides on what they left. */
 const isOvertaken = ({ outcome }: Written): boolean => outcome === "stale" || outcome === "conflict";
@@ -224,7 +223,7 @@ async function decideItem(
     if (admitted === "again") return "again";
     const decided = await decideCommand(parts, entity, action, single, admitted);
     if (decided !== "again" && "outcome" in decided) throw new Error(`${action.name} is no action for many records`);
-    return decided;
+    return decided === "again" ? decided : { ...decided, brief: true };
   } catch (error) {
     if (error instanceof Refusal && problems[error.code].status < 500 && error.code !== "unauthenticated") return error;
     throw error;

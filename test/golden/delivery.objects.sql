@@ -516,7 +516,7 @@ begin
     select row(gesta.serial_stream('drinks', (q.m).id), 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
       from (select unnest(made) as m, unnest(commands) as c) q
   ));
-  return array(select concat('done 1 ', app.shown_drinks(m)) from unnest(made) m);
+  return array(select concat('done 1 ', case when commands[1] ? 'brief' then to_json(m.id)::text else app.shown_drinks(m) end) from unnest(made) m);
 end
 $$;
 
@@ -564,7 +564,7 @@ begin
     elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
-      answers[change.place] := concat('done ', old.version, ' ', app.shown_drinks(old));
+      answers[change.place] := concat('done ', old.version, ' ', case when command ? 'brief' then to_json(old.id)::text else app.shown_drinks(old) end);
     else
       if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
       new := jsonb_populate_record(old, data);
@@ -577,7 +577,7 @@ begin
       changed := changed || new;
       ids := ids || new.id;
       facts := facts || row(gesta.serial_stream('drinks', new.id), new.version, new.updated_at, data, command)::gesta.fact;
-      answers[change.place] := concat('done ', new.version, ' ', app.shown_drinks(new));
+      answers[change.place] := concat('done ', new.version, ' ', case when command ? 'brief' then to_json(new.id)::text else app.shown_drinks(new) end);
     end if;
   end loop;
 
@@ -2258,7 +2258,7 @@ begin
     select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
       from (select unnest(made) as m, unnest(commands) as c) q
   ));
-  return array(select concat('done 1 ', app.shown_menu_items(m)) from unnest(made) m);
+  return array(select concat('done 1 ', case when commands[1] ? 'brief' then to_json(m.id)::text else app.shown_menu_items(m) end) from unnest(made) m);
 end
 $$;
 
@@ -2306,7 +2306,7 @@ begin
     elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
-      answers[change.place] := concat('done ', old.version, ' ', app.shown_menu_items(old));
+      answers[change.place] := concat('done ', old.version, ' ', case when command ? 'brief' then to_json(old.id)::text else app.shown_menu_items(old) end);
     else
       if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
       new := jsonb_populate_record(old, data);
@@ -2319,7 +2319,7 @@ begin
       changed := changed || new;
       ids := ids || new.id;
       facts := facts || row(new.id, new.version, new.updated_at, data, command)::gesta.fact;
-      answers[change.place] := concat('done ', new.version, ' ', app.shown_menu_items(new));
+      answers[change.place] := concat('done ', new.version, ' ', case when command ? 'brief' then to_json(new.id)::text else app.shown_menu_items(new) end);
     end if;
   end loop;
 

@@ -256,18 +256,20 @@ begin
 end
 $$;
 
--- The reply to a call that did many commands: of the items' results it has those that were refused, the others are done.
--- A reply of many belongs to no version: 'done 0 <json>'.
+-- The reply to a call that did many commands, each answered 'done <version> <id>'. The results of refused items come with
+-- the call, null for each that was done; none are sent where all were. A reply of many has no version: 'done 0 <json>'.
 create function gesta.reply_to_all(call jsonb, answers text[]) returns text language plpgsql as $$
 begin
   return concat('done 0 {"mode":"', call->>'mode', '","results":[', (
     select string_agg(
         case when q.told is not null then q.told
              else concat('{"index":', q.place - 1, ',"status":', call->>'status', ',"id":',
-                         substring(answers[q.nth] from '"id":("[^"]*"|[0-9]+)'), '}') end,
+                         split_part(answers[q.nth], ' ', 3), '}') end,
         ',' order by q.place)
       from (
-        select told, place, count(*) filter (where told is null) over (order by place) as nth
+        select null as told, place, place as nth from generate_subscripts(answers, 1) place where not call ? 'results'
+        union all
+        select told, place, count(*) filter (where told is null) over (order by place)
           from jsonb_array_elements_text(call->'results') with ordinality r (told, place)
       ) q
   ), ']}');

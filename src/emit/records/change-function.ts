@@ -2,7 +2,7 @@ import { deletionOf, isLinked, rulesOf } from "../../plan/delete-rules.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
-import { carriesStray, hasSecrets, isKind, streamOf } from "./write-parts.ts";
+import { answered, carriesStray, hasSecrets, isKind, streamOf } from "./write-parts.ts";
 
 /** Changes records of one actor by one action: one statement reads them, one writes them, one appends the events. */
 export function emitChange(plan: Plan, entity: EntityPlan): string {
@@ -70,7 +70,7 @@ ${
     elsif old.id = any (ids) then
       answers[change.place] := concat('stale ', old.version + 1);
     elsif command ? 'keep' then
-      answers[change.place] := concat('done ', old.version, ' ', app.shown_${name}(old));
+      answers[change.place] := concat('done ', old.version, ' ', ${answered(entity, "old", "command")});
 ${moves ? indent(refusedMove(entity), 4) : ""}    else
 ${indent(barrier(plan, entity, deletes), 6)}${restorable ? indent(restored(entity), 6) : ""}      new := jsonb_populate_record(old, data);
       new.version := old.version + 1;
@@ -89,7 +89,7 @@ ${indent(frozenFields(entity), 6)}${
 }      changed := changed || new;
       ids := ids || new.id;
       facts := facts || row(${streamOf(entity, "new.id")}, new.version, new.updated_at, data, command)::gesta.fact;
-      answers[change.place] := concat('done ', new.version, ' ', app.shown_${name}(new));
+      answers[change.place] := concat('done ', new.version, ' ', ${answered(entity, "new", "command")});
     end if;
   end loop;
 

@@ -1,7 +1,7 @@
 import { rulesOf } from "../../plan/delete-rules.ts";
 import type { EntityPlan } from "../../plan/plan.ts";
 import { ident, indent, literal } from "../sql-text.ts";
-import { carriesStray, hasSecrets, streamOf } from "./write-parts.ts";
+import { answered, carriesStray, hasSecrets, streamOf } from "./write-parts.ts";
 
 /** Makes records of one actor: one statement for all rows, one for all events. */
 export function emitCreation(entity: EntityPlan): string {
@@ -46,7 +46,7 @@ ${hasSecrets(entity) ? `  perform gesta.keep_secrets((q.m).id, q.c->'secrets') f
     select row(${streamOf(entity, "(q.m).id")}, 1, (q.m).created_at, ${data}, q.c)::gesta.fact
       from (select unnest(made) as m, unnest(commands) as c) q
   ));
-  return array(select concat('done 1 ', app.shown_${name}(m)) from unnest(made) m);
+  return array(select concat('done 1 ', ${answered(entity, "m", "commands[1]")}) from unnest(made) m);
 end
 $$;`;
 }

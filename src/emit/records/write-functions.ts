@@ -3,7 +3,7 @@ import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { ident, literal } from "../sql-text.ts";
 import { emitChange } from "./change-function.ts";
 import { emitCreation } from "./creation-function.ts";
-import { isKind } from "./write-parts.ts";
+import { isKind, takesBulk } from "./write-parts.ts";
 
 /**
  * The functions through which records change, and the only way: the application's role may call `write_…` and has no
@@ -113,9 +113,6 @@ begin
 end
 $$;`;
 }
-
-/** Whether any of its actions is done to many records in one call. */
-export const takesBulk = ({ actions }: EntityPlan): boolean => actions.some(({ bulk }) => bulk);
 
 function emitWriteAll(plan: Plan, entity: EntityPlan): string {
   const { name } = entity;

@@ -22,4 +22,14 @@ export function carriesStray(entity: EntityPlan, actions: readonly ActionPlan[],
   return `${stray}\nor (coalesce(${command}->'secrets', '{}') - ${secret}) is distinct from '{}'`;
 }
 
+/** Whether any of its actions is done to many records in one call. */
+export const takesBulk = ({ actions }: EntityPlan): boolean => actions.some(({ bulk }) => bulk);
+
+/** What a command that was done is answered with: the record, or its id alone where it was one of many. */
+export function answered(entity: EntityPlan, row: string, command: string): string {
+  const whole = `app.shown_${entity.name}(${row})`;
+  if (!takesBulk(entity)) return whole;
+  return `case when ${command} ? 'brief' then to_json(${row}.id)::text else ${whole} end`;
+}
+
 export const hasSecrets = (entity: EntityPlan): boolean => entity.fields.some(({ kind }) => kind === "password");

@@ -340,6 +340,7 @@ test.each([null, "customer", "staff", "admin"])(
       ...(audience === null ? [] : historyWords),
       ...["actions", "of", "allowed", "reason", "input"],
       ...["impact", "blocked_by", "cascades", "detaches", "reactions", "notifies", "confirm"],
+      ...["bulk", "many", "mode", "items", "results", "index", "problem", "atomic", "partial"],
       ...["entity", "field", "count", "ids", "more", "who", "after_seconds"],
     ];
     const parts = (words: readonly string[]) => words.flatMap((word) => word.split("_"));
