@@ -1,7 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { seedId } from "../../src/declare/application.ts";
-import { engines, type Reply, runDelivery, type TestApplication } from "../support/running-application.ts";
+import { anyone, application, crud, entity, text } from "../../src/index.ts";
+import {
+  engines,
+  type Reply,
+  runApplication,
+  runDelivery,
+  type TestApplication,
+} from "../support/running-application.ts";
 
 const most = 1000;
 
@@ -299,5 +306,80 @@ describe.each(engines)("many records in one call on %s", (engine) => {
     expect((await app.call("GET", "/files/bulk", "admin")).status).toBe(404);
     expect((await app.call("POST", "/files/bulk", "admin", { items: [] })).status).toBe(405);
     expect((await post({ items: drinks(1) }, {}, "?colour=red")).status).toBe(400);
+  });
+});
+
+/** Words that no two records share: what only the database can refuse. */
+const labels = application("labels", {
+  entities: [
+    entity(
+      "labels",
+      { fields: { word: text({ min: 1, unique: true }) }, read: anyone },
+      crud({ by: anyone, bulk: ["create", "update"] }),
+    ),
+  ],
+});
+
+describe.each(engines)("what the database refuses of many on %s", (engine) => {
+  let app: TestApplication;
+  beforeAll(async () => {
+    app = await runApplication(labels, engine);
+  });
+  afterAll(() => app.stop());
+
+  const send = (method: string, mode: string, items: readonly object[], headers = {}) =>
+    app.call(method, "/labels/bulk", null, { mode, items }, headers);
+  const words = (...all: readonly string[]) => all.map((word) => ({ word }));
+  const stored = async () => {
+    const { body } = await app.call("GET", "/labels?limit=1000");
+    return (body.labels as readonly { readonly word: string }[]).map(({ word }) => word).sort();
+  };
+
+  test("is named with all else that is bad, or left out", async () => {
+    expect((await send("POST", "atomic", words("one", "two"))).status).toBe(200);
+    const items = words("three", "one", "four", "three", "", "two");
+    const refused = [
+      [1, 409, "unique"],
+      [3, 409, "unique"],
+      [4, 422, "invalid"],
+      [5, 409, "unique"],
+    ];
+    const atomic = await send("POST", "atomic", items);
+    expect([atomic.status, bad(atomic)]).toEqual([422, refused]);
+    expect(resultsOf(atomic)[0]?.problem?.errors).toMatchObject([{ pointer: "/word", code: "unique" }]);
+    expect(await stored()).toEqual(["one", "two"]);
+
+    const headers = { "idempotency-key": randomUUID() };
+    const partial = await send("POST", "partial", items, headers);
+    expect([partial.status, bad(partial)]).toEqual([200, refused]);
+    expect(resultsOf(partial).map(({ index, status }) => [index, status])).toEqual([
+      [0, 201],
+      [1, 409],
+      [2, 201],
+      [3, 409],
+      [4, 422],
+      [5, 409],
+    ]);
+    expect(await stored()).toEqual(["four", "one", "three", "two"]);
+    expect((await send("POST", "partial", items, headers)).text).toBe(partial.text);
+  });
+
+  test("is refused of changes, too", async () => {
+    const [left, right] = resultsOf(await send("POST", "atomic", words("left", "right")));
+    const taken = await send("PATCH", "partial", [
+      { id: left?.id, word: "middle" },
+      { id: right?.id, word: "middle" },
+    ]);
+    expect([taken.status, bad(taken)]).toEqual([200, [[1, 409, "unique"]]]);
+    const none = await send("POST", "partial", words("", "middle"));
+    expect([none.status, bad(none)]).toEqual([
+      200,
+      [
+        [0, 422, "invalid"],
+        [1, 409, "unique"],
+      ],
+    ]);
+    const { body } = await app.call("GET", `/labels/${right?.id}`);
+    expect(body).toMatchObject({ word: "right", version: 1 });
   });
 });
