@@ -32,7 +32,7 @@ export function checkInput(
   const owned = (name: string) =>
     stamps.includes(name) ||
     (name === "status" && entity.lifecycle !== null) ||
-    entity.fields.some((field) => field.name === name && field.kind !== "password");
+    entity.fields.some((field) => field.name === name && (field.setBy === "system" || field.setBy === "actor"));
   const echoed = action.kind === "update" && state !== null ? withoutEchoes(sent, state, action) : sent;
   refuseOthers(echoed, action.input, owned, "", faults);
   const value: Record<string, Json> = {};

@@ -402,4 +402,16 @@ describe("fields of the system", () => {
     }
     expect(narrow.length).toBeGreaterThan(8);
   });
+
+  test("a field of the client's own is unknown where another intent takes it", async () => {
+    const path = `/users/${seedId("users", "customer1")}/name`;
+    const reply = await app.call("PATCH", path, "customer1", { name: "Kim", email: "kim@example.com", role: "admin" });
+    expect([reply.status, reply.body.errors]).toMatchObject([
+      422,
+      [
+        { pointer: "/email", code: "unknown_field" },
+        { pointer: "/role", code: "server_owned" },
+      ],
+    ]);
+  });
 });
