@@ -1,3 +1,4 @@
+import { goneSince } from "../domain/deletion.ts";
 import { type HistoryEntry, historyOf } from "../domain/history.ts";
 import { visitorsMay } from "../domain/permit.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -41,7 +42,7 @@ export function historyService(plan: Plan, past: PastRepository): HistoryService
         case "future":
           throw future();
         case "gone":
-          throw new Refusal("gone", { deleted_at: shown.deletedAt });
+          throw new Refusal("gone", goneSince(entity, shown.deletedAt));
         case "not_found":
         case "unauthenticated":
           throw new Refusal(shown.outcome);
