@@ -1,4 +1,4 @@
-import type { FieldPlan, Plan, Policy } from "./plan.ts";
+import type { ActionPlan, EntityPlan, FieldPlan, Plan, Policy } from "./plan.ts";
 
 /** Whom a document is for: a role, or null for visitors without a token. */
 export type Audience = string | null;
@@ -44,6 +44,24 @@ export function chance(policy: Policy, audience: Audience): "always" | "maybe" |
     }
   }
 }
+
+/** Whether nobody passes a policy, whoever asks. */
+const isClosed = (policy: Policy): boolean => {
+  switch (policy.kind) {
+    case "nobody":
+      return true;
+    case "any_of":
+      return policy.policies.every(isClosed);
+    case "all_of":
+      return policy.policies.some(isClosed);
+    default:
+      return false;
+  }
+};
+
+/** The actions that have an address. What is nobody's to do is done by effects and seeds alone, and no client learns of it. */
+export const offeredActions = ({ actions }: Pick<EntityPlan, "actions">): readonly ActionPlan[] =>
+  actions.filter(({ by }) => !isClosed(by));
 
 /** Whether an actor of this audience may read the field of a record that it may read. */
 export const readable = (field: FieldPlan, audience: Audience): "always" | "maybe" | "never" =>

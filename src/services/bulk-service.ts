@@ -219,7 +219,7 @@ async function decideItem(
     idempotency: null,
   };
   try {
-    const admitted = await admit(parts, entity, action, single, known);
+    const admitted = await admit(parts, entity, action, single, false, known);
     if (admitted === "again") return "again";
     const decided = await decideCommand(parts, entity, action, single, admitted);
     if (decided !== "again" && "outcome" in decided) throw new Error(`${action.name} is no action for many records`);

@@ -60,7 +60,7 @@ async function tryOnce(
   action: ActionPlan,
   request: CommandRequest,
 ): Promise<CommandReply | "again"> {
-  const admitted = await admit(parts, entity, action, request);
+  const admitted = await admit(parts, entity, action, request, takesDeleted(action));
   if (admitted === "again") return "again";
   try {
     return await change(parts, entity, action, request, admitted);
@@ -72,12 +72,19 @@ async function tryOnce(
   }
 }
 
-/** Lets the caller in to an action, or not. @throws Refusal 401, 404, 410 or 403, in this order. */
+const takesDeleted = ({ kind }: ActionPlan): boolean => kind === "delete" || kind === "restore";
+
+/**
+ * Lets the caller in to an action, or not.
+ * @param evenGone whether a deleted record is let through; otherwise it is a 410
+ * @throws Refusal 401, 404, 410 or 403, in this order.
+ */
 export async function admit(
   parts: CommandsParts,
   entity: EntityPlan,
   action: ActionPlan,
-  request: Pick<CommandRequest, "entity" | "action" | "who" | "id">,
+  request: Pick<CommandRequest, "who" | "id">,
+  evenGone: boolean,
   known: KnownRecords = new KnownRecords(parts.records, request.who),
 ): Promise<Admitted | "again"> {
   const { who } = request;
@@ -92,7 +99,7 @@ export async function admit(
     if (target === null || !("record" in target)) throw new Refusal("not_found");
     if (target.outcome === "hidden" || target.outcome === "hidden_gone") throw new Refusal("not_found");
     isGone = target.outcome === "visible_gone";
-    if (isGone && action.kind !== "delete" && action.kind !== "restore") return gone(parts, entity, request);
+    if (isGone && !evenGone) return gone(parts, entity, request);
     state = target.record;
     await loadReferences(known, entity, action, state);
   }

@@ -1,7 +1,7 @@
-import { goneSince } from "../domain/deletion.ts";
 import { permits, visitor } from "../domain/permit.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { nearest } from "../kernel/suggestion.ts";
+import { offeredActions } from "../plan/audience.ts";
 import { isLinked } from "../plan/delete-rules.ts";
 import type { ActionPlan, EntityPlan } from "../plan/plan.ts";
 import type { Who } from "../repositories/records-repository.ts";
@@ -22,27 +22,29 @@ export interface ShownImpact {
 }
 
 export interface ImpactService {
-  /** @throws Refusal as the action itself would for this caller, but for what it would do. */
-  ask(entity: EntityPlan, action: string, who: Who, id: string): Promise<ShownImpact>;
+  /** @throws Refusal as the action itself would for this caller, but for what it would do; 410 for a deleted record. */
+  ask(entity: EntityPlan, action: ActionPlan, who: Who, id: string): Promise<ShownImpact>;
 }
 
 export function impactService(parts: CommandsParts): ImpactService {
   return {
-    async ask(entity, name, who, id) {
-      const action = entity.actions.find((candidate) => candidate.name === name && candidate.kind !== "create");
-      if (action === undefined) throw unknownAction(entity, name);
-      const admitted = await admit(parts, entity, action, { entity: entity.name, action: name, who, id });
+    async ask(entity, action, who, id) {
+      const admitted = await admit(parts, entity, action, { who, id }, false);
       if (admitted === "again" || admitted.state === null) throw new Refusal("overloaded", { retryAfter: 1 });
-      const { state } = admitted;
-      if (admitted.isGone) {
-        const shown = await parts.records.read(entity.name, who, id);
-        if (shown.outcome === "gone") throw new Refusal("gone", goneSince(entity, shown.deletedAt));
-        throw new Refusal("overloaded", { retryAfter: 1 });
-      }
-      return impactOn(parts, entity, action, who, id, Number(state.version));
+      return impactOn(parts, entity, action, who, id, Number(admitted.state.version));
     },
   };
 }
+
+/** The action on a record that has this name. @throws Refusal `invalid_query` */
+export function actionOnRecord(entity: EntityPlan, name: string): ActionPlan {
+  const action = onRecords(entity).find((candidate) => candidate.name === name);
+  if (action === undefined) throw unknownAction(entity, name);
+  return action;
+}
+
+const onRecords = (entity: EntityPlan): readonly ActionPlan[] =>
+  offeredActions(entity).filter(({ kind }) => kind !== "create");
 
 async function impactOn(
   { plan, records, confirmations }: CommandsParts,
@@ -72,8 +74,7 @@ async function impactOn(
 
 /** Suggests what anybody may do alone: the names of all other actions are not everybody's business. */
 function unknownAction(entity: EntityPlan, name: string): Refusal {
-  const known = entity.actions.filter(({ kind }) => kind !== "create");
-  const told = known.filter(({ by }) => permits(by, visitor, entity, null, () => null) !== "no");
+  const told = onRecords(entity).filter(({ by }) => permits(by, visitor, entity, null, () => null) !== "no");
   const suggestion = nearest(
     name,
     told.map((action) => action.name),

@@ -304,6 +304,10 @@ describe.each(engines)("accounts on %s", (engine) => {
         expect([reply.status, reply.body.code], `${method} ${path}`).toEqual([403, "forbidden"]);
       }
       expect((await as(narrow.key, "GET", "/openapi.json")).status).toBe(200);
+      // An action that there is not is wrong, whatever a key is good for.
+      const impact = (action: string) =>
+        as(narrow.key, "GET", `/orders/${seedId("orders", "0")}/impact?action=${action}`);
+      expect([(await impact("canzel")).status, (await impact("confirm_payment")).status]).toEqual([400, 403]);
       const keys = await listed(all.key, "api_keys");
       expect(keys.filter(({ current }) => current === true).map(({ id }) => id)).toEqual([all.id]);
       expect(Object.keys(keys[0] ?? {})).toEqual(["id", "name", "scopes", "created_at", "current"]);

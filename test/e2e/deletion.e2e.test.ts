@@ -170,7 +170,15 @@ describe.each(engines)("files and documents, on %s", (engine) => {
     const [from, to] = [gone.body.deleted_at, gone.body.purge_at].map((moment) => Date.parse(String(moment)));
     expect(Number(to) - Number(from)).toBe(30 * 24 * 3600 * 1000);
     expect((await app.call("GET", path, "customer2")).status).toBe(404);
-    expect((await impact(path, "admin")).status).toBe(410);
+    const past = await app.call("GET", `${path}?as_of_version=2`, "customer1");
+    expect([past.status, past.body.purge_at]).toEqual([410, gone.body.purge_at]);
+    // 410 stands before 403: whoever could read the order learns that it is gone, not that others may delete it.
+    for (const who of ["admin", "customer1"]) {
+      for (const action of ["delete", "restore", "cancel"]) {
+        expect((await impact(path, who, action)).status, `${action} ${who}`).toBe(410);
+      }
+    }
+    expect((await impact(path, "customer2")).status).toBe(404);
     const restored = await app.call("POST", `${path}/restore`, "admin");
     expect([restored.status, restored.body.status]).toEqual([200, "pending_payment"]);
   });

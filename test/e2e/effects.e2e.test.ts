@@ -133,7 +133,7 @@ describe.each(["pglite", "postgres"] as const)("effects on other records, on %s"
 
   test("are no one's to ask for, and the action demands its key", async () => {
     const id = await box(1);
-    expect((await post(`/boxes/${id}/put`, { amount: 1 })).status).toBe(401);
+    expect((await post(`/boxes/${id}/put`, { amount: 1 })).status).toBe(404);
     const bare = await post("/moves", { from_id: id, to_id: id, amount: 1 });
     expect([bare.status, bare.body.code]).toEqual([400, "idempotency_key_required"]);
     expect((await move(id, id, 1)).body.errors).toMatchObject([{ pointer: "/to_id" }]);

@@ -86,10 +86,17 @@ describe.each(engines)("wallets on %s", (engine) => {
 
   test("are neither made, changed nor emptied by clients", async () => {
     const own = `/wallets/${one}`;
-    expect((await app.call("POST", "/wallets", "admin", { user_id: missing })).status).toBe(403);
-    for (const path of [`${own}/withdraw`, `${own}/deposit`]) {
-      expect((await app.call("POST", path, "customer1", { amount: 1 })).status).toBe(403);
-      expect((await app.call("POST", path, "admin", { amount: 1 })).status).toBe(403);
+    // What nobody may do is not to be found out: it has no address, and is no action to ask about.
+    for (const who of [null, "customer1", "admin"]) {
+      const made = await app.call("POST", "/wallets", who, { user_id: missing });
+      expect([made.status, made.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+      for (const name of ["withdraw", "deposit"]) {
+        const answers = [
+          await app.call("POST", `${own}/${name}`, who, { amount: 1 }),
+          await app.call("GET", `${own}/impact?action=${name}`, who),
+        ];
+        expect(answers.map(({ status }) => status)).toEqual([404, 400]);
+      }
     }
     for (const method of ["PATCH", "PUT", "DELETE"]) {
       expect((await app.call(method, own, "admin", { balance: 1 })).status).toBe(405);

@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { readIdentifier } from "../../kernel/identifier.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { offeredActions } from "../../plan/audience.ts";
 import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
 import { actionScope, readScope } from "../../plan/scopes.ts";
 import type { CommandReply } from "../../services/command.ts";
+import { actionOnRecord } from "../../services/impact-service.ts";
 import { callerOf, isVisitor } from "./caller.ts";
 import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
 import { coerceForm } from "./form-body.ts";
@@ -26,12 +28,13 @@ export function addRecordRoutes(
   const collection = `/${entity.name}`;
   table.add(server, "GET", collection, listRoute(parts, entity));
   table.add(server, "GET", `${collection}/:id`, readRoute(parts, entity));
-  for (const action of entity.actions) {
+  const actions = offeredActions(entity);
+  for (const action of actions) {
     const path = `${collection}${action.path.replace("{id}", ":id")}`;
     table.add(server, action.method, path, actionRoute(parts, entity, action, path, action.kind === "update"));
     if (action.kind === "update") table.add(server, "PUT", path, actionRoute(parts, entity, action, path, false));
   }
-  if (entity.actions.some(({ kind }) => kind !== "create")) {
+  if (actions.some(({ kind }) => kind !== "create")) {
     table.add(server, "GET", `${collection}/:id/impact`, impactRoute(parts, entity));
   }
 }
@@ -102,9 +105,10 @@ function identifier(parts: HttpParts, request: FastifyRequest): (entity: string)
 
 function impactRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const action = readQuery(request.url, ["action"]).get("action");
-    if (action === undefined) throw wrongParameter("action", "must name an action: ?action=delete");
-    const { who } = await callerOf(parts, request, actionScope(entity.name, action));
+    const name = readQuery(request.url, ["action"]).get("action");
+    if (name === undefined) throw wrongParameter("action", "must name an action: ?action=delete");
+    const action = actionOnRecord(entity, name);
+    const { who } = await callerOf(parts, request, actionScope(entity.name, name));
     const shown = await parts.impact.ask(entity, action, who, idOf(entity, request, parts, who));
     return reply.type(json).send(JSON.stringify(shown));
   };

@@ -1,5 +1,6 @@
 import type { PlainSession } from "../../database/plain-session.ts";
 import type { JsonObject } from "../../kernel/json.ts";
+import { offeredActions } from "../../plan/audience.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
 import { directWrites } from "../../repositories/plain-statements.ts";
 import type { RecordsRepository, Written } from "../../repositories/records-repository.ts";
@@ -8,7 +9,7 @@ import { type Asker, nextAsker } from "./cast.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Random } from "./random.ts";
 import { type Compared, compareList, compareMasked, compareRead, type Sides, said } from "./read-cases.ts";
-import { agreed, compareAction, disagreed } from "./verdict.ts";
+import { agreed, compareAction, compareUnoffered, disagreed } from "./verdict.ts";
 import type { StoredRecord, World } from "./world.ts";
 
 interface Parts {
@@ -123,7 +124,9 @@ export class Comparison {
     const http = await client.call(attempt.method, attempt.path, who.id, attempt.body);
     if (http.status < 300)
       await (action.affects ? world.look() : world.lookAt(entity, String(http.body.id ?? target?.id)));
-    const verdict = compareAction(who, http, written);
+    const verdict = offeredActions(entity).includes(action)
+      ? compareAction(who, http, written)
+      : compareUnoffered(http, written);
     return { ...asked, http: `${said(http)} ${JSON.stringify(http.body.errors ?? "")}`, sql: told(written), verdict };
   }
 

@@ -58,6 +58,12 @@ export function compareAction(who: Asker, http: HttpAnswer, sql: Written): Verdi
 /** What keeps a delete or a restore from being done, whoever asks. */
 const standing: ReadonlySet<Written["outcome"]> = new Set(["conflict", "blocked", "too_many", "unconfirmed", "held"]);
 
+/** Compares for an action that has no address: there is none to find, and in SQL nobody may do it. */
+export function compareUnoffered(http: HttpAnswer, sql: Written): Verdict {
+  const refused = sql.outcome !== "done" && sql.outcome !== "failed";
+  return refused && (http.status === 404 || http.status === 405) ? agreed("has no address") : disagreed;
+}
+
 /** Refusals that have nothing to do with who asks. */
 const withoutPolicy = ({ status, code }: HttpAnswer): boolean =>
   status === 422 || (status === 409 && code !== "transition_not_allowed");

@@ -1,4 +1,4 @@
-import { chance, strangersOf } from "../../../plan/audience.ts";
+import { chance, offeredActions, strangersOf } from "../../../plan/audience.ts";
 import type { ActionPlan, EntityPlan, FieldPlan } from "../../../plan/plan.ts";
 import type { Rule, Suspicion } from "../suspicion.ts";
 
@@ -10,7 +10,7 @@ const stamps = ["id", "status", "version", "created_at", "updated_at", "deleted_
  */
 export const serverOwnedInputs: Rule = (_, entity) => {
   const owned = entity.fields.filter(({ setBy }) => setBy === "system" || setBy === "actor").map(({ name }) => name);
-  const asked = entity.actions.filter(({ by }) => by.kind !== "nobody");
+  const asked = offeredActions(entity);
   return asked.flatMap((action) =>
     action.input
       .filter(({ name }) => (owned.includes(name) || stamps.includes(name)) && !isTarget(action, name))
