@@ -34,7 +34,7 @@ export interface Explanation {
   readonly status: number;
   /** The code of the refusal; null where there is none. */
   readonly code: ProblemCode | null;
-  /** What the status becomes where the new record does not keep the policy, or others refer to it; null where that is settled. */
+  /** What the status becomes where the new record does not keep the policy, or a delete is not confirmed; null where it is settled. */
   readonly otherwise: number | null;
   readonly because: string;
   /** The policies that were asked, in their order. */
@@ -125,41 +125,67 @@ async function answerTo(operation: RequestedOperation, inquiry: Inquiry, workflo
     await inquiry.ask(name, policy, entity, null);
     return refused("unauthenticated", `no visitor ever passes ${entity.name}.${name}`);
   }
+  if (isVisitor && operation.kind === "history") {
+    return refused("unauthenticated", "histories are for signed-in callers");
+  }
   switch (operation.kind) {
     case "list":
       return listed(entity, await inquiry.ask("read", policy, entity, null));
     case "create":
       return created(entity, operation.action, await inquiry.ask(name, policy, entity, null), isVisitor);
     case "read":
-    case "act": {
+    case "history":
+    case "act":
+    case "impact": {
       const found = await inquiry.behind.stored(entity.name, operation.id);
       if (found === null) return refused("not_found", `there is no such record among the ${entity.name}`);
       const read = await inquiry.ask("read", entity.read, entity, found.record);
       if (read.verdict !== "yes") return refused("not_found", `${entity.name}.read hides the record: ${why(read)}`);
-      if (operation.kind === "read") {
-        return found.deleted
-          ? refused("gone", "the record is deleted")
-          : done(200, `${entity.name}.read shows the record`);
-      }
+      if (found.deleted && !takesDeleted(operation)) return refused("gone", "the record is deleted");
+      if (!("action" in operation)) return done(200, `${entity.name}.read shows the record`);
       const { action } = operation;
-      if (found.deleted && action.kind !== "delete" && action.kind !== "restore") {
-        return refused("gone", "the record is deleted");
-      }
       const by = await inquiry.ask(name, policy, entity, found.record);
       if (by.verdict !== "yes") {
         return refused(isVisitor ? "unauthenticated" : "forbidden", `${entity.name}.${name} forbids it: ${why(by)}`);
       }
-      switch (action.kind) {
-        case "delete":
-          return found.deleted ? done(204, "the record is deleted already") : deleted(entity, action);
-        case "restore":
-          return found.deleted ? done(200, allowed(entity, name)) : refused("conflict", "the record is not deleted");
-        case "move":
-          return moved(entity, action, found.record, workflows);
-        default:
-          return done(200, allowed(entity, name));
-      }
+      return operation.kind === "impact" ? done(200, allowed(entity, name)) : acted(entity, action, found, workflows);
     }
+  }
+}
+
+/** What is answered for a deleted record too. */
+const takesDeleted = (operation: RequestedOperation): boolean =>
+  operation.kind === "history" ||
+  (operation.kind === "act" && (operation.action.kind === "delete" || operation.action.kind === "restore"));
+
+async function acted(
+  entity: EntityPlan,
+  action: ActionPlan,
+  found: { readonly record: JsonObject; readonly deleted: boolean },
+  workflows: WorkflowsInForce,
+): Promise<Answer> {
+  const because = allowed(entity, action.name);
+  switch (action.kind) {
+    case "delete":
+      return found.deleted ? done(204, "the record is deleted already") : deleted(action, because);
+    case "restore":
+      return found.deleted ? done(200, because) : refused("conflict", "the record is not deleted");
+    case "move":
+      return moved(entity, action, found.record, workflows);
+    default:
+      return done(200, because);
+  }
+}
+
+function deleted({ barrier }: ActionPlan, because: string): Answer {
+  const { status } = problems.confirmation_required;
+  switch (barrier?.confirm ?? "never") {
+    case "never":
+      return done(204, because);
+    case "always":
+      return done(204, `${because}, once it is confirmed`, status);
+    case "when_linked":
+      return done(204, `${because}, once it is confirmed where other records are touched`, status);
   }
 }
 
@@ -183,22 +209,6 @@ function created(entity: EntityPlan, action: ActionPlan, by: ExplainedPart, isVi
     return refused(isVisitor ? "unauthenticated" : "forbidden", `${name} forbids it: ${why(by)}`);
   if (by.verdict === "yes") return done(201, allowed(entity, action.name));
   return done(201, `${name} looks at the new record: ${why(by)}`, problems.forbidden.status);
-}
-
-function deleted(entity: EntityPlan, action: ActionPlan): Answer {
-  const because = allowed(entity, action.name);
-  switch (action.barrier?.confirm) {
-    case "always":
-      return refused("confirmation_required", `${because}, with the confirmation that the impact gives`);
-    case "when_linked":
-      return done(
-        204,
-        `${because}; with a confirmation where others refer to it`,
-        problems.confirmation_required.status,
-      );
-    default:
-      return done(204, because);
-  }
 }
 
 async function moved(

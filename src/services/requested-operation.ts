@@ -1,16 +1,18 @@
 import { readIdentifier } from "../kernel/identifier.ts";
+import { offeredActions } from "../plan/audience.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../plan/plan.ts";
 import type { Who } from "../repositories/records-repository.ts";
+import { actionOnRecord } from "./impact-service.ts";
 
 /** What a method and a path ask for, as far as policies answer it. */
 export type RequestedOperation =
   | { readonly kind: "list"; readonly entity: EntityPlan }
-  | { readonly kind: "read"; readonly entity: EntityPlan; readonly id: string }
+  | { readonly kind: "read" | "history"; readonly entity: EntityPlan; readonly id: string }
   | { readonly kind: "create"; readonly entity: EntityPlan; readonly action: ActionPlan }
-  | { readonly kind: "act"; readonly entity: EntityPlan; readonly action: ActionPlan; readonly id: string };
+  | { readonly kind: "act" | "impact"; readonly entity: EntityPlan; readonly action: ActionPlan; readonly id: string };
 
 /**
- * Finds the operation; the query, and the host of a whole address, are left aside.
+ * Finds the operation; the host of a whole address is left aside, and so is the query but for the action of an impact.
  * @throws Error that lists what there is, when nothing fits.
  */
 export function requestedOperation(plan: Plan, method: string, path: string, who: Who): RequestedOperation {
@@ -27,18 +29,29 @@ export function requestedOperation(plan: Plan, method: string, path: string, who
   const verb = method.toUpperCase();
   if (verb === "GET" || verb === "HEAD") {
     if (id === undefined) return { kind: "list", entity };
-    if (rest.length === 0 || rest.join("/") === "actions")
-      return { kind: "read", entity, id: idOf(plan, entity, id, who) };
+    const named = idOf(plan, entity, id, who);
+    switch (rest.join("/")) {
+      case "":
+      case "actions":
+        return { kind: "read", entity, id: named };
+      case "history":
+        return { kind: "history", entity, id: named };
+      case "impact": {
+        const asked = new URL(path, "http://localhost").searchParams.get("action") ?? "";
+        return { kind: "impact", entity, action: actionOnRecord(entity, asked), id: named };
+      }
+    }
   }
   const wanted = [id === undefined ? "" : "/{id}", ...rest].join("/");
-  const action = entity.actions.find(
+  const action = offeredActions(entity).find(
     (candidate) =>
       candidate.path === wanted && (candidate.method === verb || (verb === "PUT" && candidate.kind === "update")),
   );
   if (action?.kind === "create") return { kind: "create", entity, action };
   if (action !== undefined && id !== undefined) return { kind: "act", entity, action, id: idOf(plan, entity, id, who) };
-  const known = entity.actions.map((each) => `${each.method} /${collection}${each.path}`);
-  const reads = [`GET /${collection}`, `GET /${collection}/{id}`];
+  const known = offeredActions(entity).map((each) => `${each.method} /${collection}${each.path}`);
+  const parts = ["", "/actions", "/history", "/impact?action=…"].map((part) => `GET /${collection}/{id}${part}`);
+  const reads = [`GET /${collection}`, ...parts];
   throw new Error(`No operation '${verb} ${path}' to explain; there are: ${[...reads, ...known].join(", ")}`);
 }
 
