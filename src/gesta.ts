@@ -4,18 +4,16 @@ import type { Engine } from "./database/engine.ts";
 import { pgliteEngine } from "./database/engines/pglite.ts";
 import { postgresEngine } from "./database/engines/postgres.ts";
 import type { Application } from "./declare/application.ts";
-import { listCursors } from "./domain/reading/cursor.ts";
 import { actionSchema } from "./emit/json-schema/action-schema.ts";
 import { emitOpenApi } from "./emit/openapi/openapi-emitter.ts";
 import { emitCatalogue, emitSchema } from "./emit/schema-emitter.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import type { Configuration } from "./kernel/configuration.ts";
+import { signedCursors } from "./kernel/cursor.ts";
 import { newIdentifier } from "./kernel/identifier.ts";
 import type { Observer } from "./kernel/observation.ts";
 import { newSecret } from "./kernel/secret-token.ts";
 import { makePlan, type Planned } from "./plan/make-plan.ts";
-import { signedHistoryCursors } from "./presentation/http/history-query.ts";
-import { signedCursors } from "./presentation/http/page-query.ts";
 import { httpServer } from "./presentation/http/server.ts";
 import { accountsRepository } from "./repositories/accounts-repository.ts";
 import { catalogueRepository } from "./repositories/catalogue/catalogue-repository.ts";
@@ -127,11 +125,10 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   const tokens = configuredTokens(configuration, secret, clock);
   const accounts = accountsRepository(engine);
   const authentication = authenticationService(plan, tokens, records, accounts);
-  const cursors = listCursors(`lists/${secret}`);
+  const cursors = signedCursors(keyFor("cursors", secret));
   const queries = queriesService({ plan, records, cursors, roleOf: authentication.roleOf });
   const { sessionHours, trustedProxies, environment } = configuration;
   const documents = new Map<string | null, object>();
-  const cursorSecret = keyFor("cursors", secret);
   return httpServer({
     plan,
     authentication,
@@ -143,8 +140,7 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
     possibleActions: possibleActionsService(plan, records, queries, workflows),
     schemaOf: actionSchema,
     history: historyService(plan, pastRepository(engine, plan)),
-    cursors: signedCursors(cursorSecret),
-    historyCursors: signedHistoryCursors(cursorSecret),
+    cursors,
     impact: impactService(parts),
     documentFor: (role) => {
       const document = documents.get(role) ?? emitOpenApi(plan, role);

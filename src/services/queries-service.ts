@@ -1,6 +1,5 @@
 import { goneSince } from "../domain/deletion.ts";
 import { visitorsMay } from "../domain/permit.ts";
-import type { ListCursors } from "../domain/reading/cursor.ts";
 import type { Expansion } from "../domain/reading/expansion.ts";
 import { cut } from "../domain/reading/field-mask.ts";
 import {
@@ -12,6 +11,7 @@ import {
   readRecordQuery,
   type Shape,
 } from "../domain/reading/list-query.ts";
+import type { Cursors } from "../kernel/cursor.ts";
 import type { Fault } from "../kernel/fault.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -52,7 +52,7 @@ export interface QueriesService {
 interface Parts {
   readonly plan: Plan;
   readonly records: RecordsRepository;
-  readonly cursors: ListCursors;
+  readonly cursors: Cursors;
   readonly roleOf: (who: Who) => Promise<string | null>;
 }
 

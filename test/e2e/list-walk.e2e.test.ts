@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
 import { postgresEngine } from "../../src/database/engines/postgres.ts";
 import { seedId } from "../../src/declare/application.ts";
-import { listCursors } from "../../src/domain/reading/cursor.ts";
+import { signedCursors } from "../../src/kernel/cursor.ts";
 import { silent } from "../../src/kernel/observation.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import { recordsRepository } from "../../src/repositories/records-repository.ts";
@@ -101,7 +101,7 @@ test("a page with two relations is three statements", async () => {
     const queries = queriesService({
       plan,
       records: recordsRepository(counting, plan),
-      cursors: listCursors("a secret"),
+      cursors: signedCursors("a secret"),
       roleOf: async () => "manager",
     });
     const asked = new Map([

@@ -1,9 +1,10 @@
+import type { Cursors } from "../../kernel/cursor.ts";
 import type { Fault } from "../../kernel/fault.ts";
 import type { Json } from "../../kernel/json.ts";
+import { type PageSize, pageParameters, readPageSize } from "../../kernel/page.ts";
 import { nearest } from "../../kernel/suggestion.ts";
 import { type Audience, readable } from "../../plan/audience.ts";
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
-import type { ListCursors } from "./cursor.ts";
 import { type Expansion, readExpand } from "./expansion.ts";
 import { type FieldMask, readFields } from "./field-mask.ts";
 import { type Filter, mostFilters, readFilter } from "./filters.ts";
@@ -18,22 +19,16 @@ export interface Shape {
   readonly expansions: readonly Expansion[];
 }
 
-export interface ListQuery extends Shape {
+export interface ListQuery extends Shape, PageSize {
   readonly filters: readonly Filter[];
   readonly sort: readonly SortKey[];
-  readonly skip: number;
-  readonly limit: number;
   /** The keys to go on after, one for each of `sort`; null on the first page. */
   readonly after: readonly Json[] | null;
   readonly count: "none" | "estimated" | "exact";
 }
 
-export const mostSkipped = 10_000;
-export const largestPage = 1000;
-export const usualPage = 100;
-
 const ofRecords = ["fields", "expand"];
-const ofLists = ["skip", "limit", "cursor", "sort", "count", ...ofRecords];
+const ofLists = [...pageParameters, "sort", "count", ...ofRecords];
 const counts = ["none", "estimated", "exact"] as const;
 
 /** What reading needs to know besides the parameters. */
@@ -41,7 +36,7 @@ export interface Reader {
   readonly plan: Plan;
   readonly entity: EntityPlan;
   readonly audience: Audience;
-  readonly cursors: ListCursors;
+  readonly cursors: Cursors;
 }
 
 /** Reads what a list is asked for; `faults` has everything that is wrong with it. */
@@ -70,25 +65,20 @@ export function readListQuery(parameters: Parameters, reader: Reader, faults: Fa
     });
   }
   const sort = readSort(parameters.get("sort"), members, faults);
-  const skip = wholeNumber(parameters, "skip") ?? 0;
-  const limit = wholeNumber(parameters, "limit") ?? usualPage;
-  if (Number.isNaN(skip)) wrong("skip", "must be a whole number, 0 or more");
-  else if (skip > mostSkipped) wrong("skip", `must be at most ${mostSkipped}; go further with \`cursor\``);
-  if (Number.isNaN(limit) || limit === 0) wrong("limit", `must be a whole number from 1 to ${largestPage}`);
+  const size = readPageSize(parameters, faults);
   const asked = parameters.get("count") ?? "none";
   const count = counts.find((each) => each === asked);
   if (count === undefined) wrong("count", `must be one of: ${counts.join(", ")}`, nearest(asked, counts));
   const shape = readShape(parameters, reader, faults);
 
   const cursor = parameters.get("cursor");
-  if (cursor !== undefined && parameters.has("skip")) wrong("skip", "cannot stand beside `cursor`");
   // What belongs to no list has no cursor either: its own faults say enough.
   const isList = faults.every(({ parameter = "" }) => parameter !== "sort" && ofLists.includes(parameter));
   const after = cursor === undefined ? null : cursors.read(boundTo(entity, filters, sort), cursor);
   if (cursor !== undefined && after === null && isList) {
     wrong("cursor", "must be the cursor of a page of this list, with the same filters and the same sort");
   }
-  return { ...shape, filters, sort, skip, limit: Math.min(limit, largestPage), after, count: count ?? "none" };
+  return { ...shape, ...size, filters, sort, after, count: count ?? "none" };
 }
 
 /** Reads what a single record is asked for. */
@@ -116,10 +106,3 @@ export const boundTo = (entity: EntityPlan, filters: readonly Filter[], sort: re
   filters: filters.map(({ field, op, value }) => JSON.stringify([field, op, value])).sort(),
   sort: sort.map(({ field, direction }) => `${field} ${direction}`),
 });
-
-/** The number, NaN for anything else, undefined when the parameter was not sent. */
-function wholeNumber(parameters: Parameters, name: string): number | undefined {
-  const text = parameters.get(name);
-  if (text === undefined) return undefined;
-  return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-}

@@ -3,12 +3,13 @@ import { apiKeyInput } from "../../plan/account-inputs.ts";
 import { unscoped } from "../../plan/scopes.ts";
 import { callerOf } from "./caller.ts";
 import type { HttpParts } from "./http-parts.ts";
-import { ownIdOf, readInput, refuseInput, sendOwnPage } from "./own-replies.ts";
+import { ownIdOf, refuseInput, sendOwnPage } from "./own-replies.ts";
 import { readPageQuery } from "./page-query.ts";
 import { readQuery } from "./query-string.ts";
+import { readInput } from "./request-input.ts";
 import type { RouteTable } from "./route-table.ts";
 
-const apiKeys = { name: "api_keys", id: "uuid" } as const;
+const apiKeys = { name: "api_keys" } as const;
 
 /** API keys, wherever there are actors to have them. */
 export function addApiKeyRoutes(server: FastifyInstance, parts: HttpParts, table: RouteTable): void {

@@ -1,9 +1,10 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Cursors } from "../../kernel/cursor.ts";
 import type { Fault } from "../../kernel/fault.ts";
+import type { Json } from "../../kernel/json.ts";
+import { pageParameters, readPageSize } from "../../kernel/page.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import type { HistoryPage } from "../../services/history-service.ts";
-import { largestPage, mostSkipped, usualPage } from "./page-query.ts";
-import { type Query, readQuery } from "./query-string.ts";
+import { readQuery } from "./query-string.ts";
 
 /** What a cursor of a history belongs to. */
 export interface HistoryOf {
@@ -13,57 +14,27 @@ export interface HistoryOf {
   readonly newestFirst: boolean;
 }
 
-/** Cursors of histories: the version to go on from, signed, bound to the record and the order. */
-export interface HistoryCursors {
-  make(of: HistoryOf, version: number): string;
-  read(of: HistoryOf, cursor: string): number | null;
-}
+/** The cursor of the page beyond this version. */
+export const cursorBeyond = (cursors: Cursors, of: HistoryOf, version: number): string =>
+  cursors.make(boundTo(of), [version]);
 
-export function signedHistoryCursors(secret: string): HistoryCursors {
-  const sign = ({ entity, id, newestFirst }: HistoryOf, version: string) =>
-    createHmac("sha256", secret)
-      .update(JSON.stringify(["history", entity, id, newestFirst, version]))
-      .digest()
-      .subarray(0, 12);
-  return {
-    make: (of, version) =>
-      Buffer.concat([sign(of, String(version)), Buffer.from(String(version))]).toString("base64url"),
-    read: (of, cursor) => {
-      const bytes = Buffer.from(cursor, "base64url");
-      const version = bytes.subarray(12).toString();
-      if (bytes.toString("base64url") !== cursor || !/^[1-9]\d{0,9}$/.test(version)) return null;
-      return timingSafeEqual(bytes.subarray(0, 12), sign(of, version)) ? Number(version) : null;
-    },
-  };
-}
+const boundTo = ({ entity, id, newestFirst }: HistoryOf): Json => ({ history: entity, id, newestFirst });
 
 /** Reads which page of a history is wanted. @throws Refusal `invalid_query` with every fault. */
-export function readHistoryQuery(url: string, entity: string, id: string, cursors: HistoryCursors): HistoryPage {
-  const query = readQuery(url, ["order", "limit", "skip", "cursor"]);
+export function readHistoryQuery(url: string, entity: string, id: string, cursors: Cursors): HistoryPage {
+  const query = readQuery(url, ["order", ...pageParameters]);
   const errors: Fault[] = [];
   const wrong = (parameter: string, expected: string) =>
     errors.push({ parameter, code: "invalid_parameter", parameters: { expected } });
   const order = query.get("order") ?? "asc";
   if (order !== "asc" && order !== "desc") wrong("order", "must be `asc` or `desc`");
   const newestFirst = order === "desc";
-  const skip = wholeNumber(query, "skip", 0);
-  const limit = wholeNumber(query, "limit", usualPage);
-  if (Number.isNaN(skip)) wrong("skip", "must be a whole number, 0 or more");
-  else if (skip > mostSkipped) wrong("skip", `must be at most ${mostSkipped}; go further with \`cursor\``);
-  if (!(limit > 0)) wrong("limit", `must be a whole number from 1 to ${largestPage}`);
+  const size = readPageSize(query, errors);
   const cursor = query.get("cursor");
-  const beyond = cursor === undefined ? null : cursors.read({ entity, id, newestFirst }, cursor);
-  if (cursor !== undefined && beyond === null) {
+  const [beyond] = (cursor === undefined ? null : cursors.read(boundTo({ entity, id, newestFirst }), cursor)) ?? [];
+  if (cursor !== undefined && beyond === undefined) {
     wrong("cursor", "must be a cursor that this history gave, in the same order");
   }
-  if (cursor !== undefined && query.has("skip")) wrong("skip", "cannot stand beside `cursor`");
   if (errors.length > 0) throw new Refusal("invalid_query", { errors });
-  return { newestFirst, beyond, skip, limit: Math.min(limit, largestPage) };
-}
-
-/** The number, NaN for anything else. */
-function wholeNumber(query: Query, name: string, usual: number): number {
-  const text = query.get(name);
-  if (text === undefined) return usual;
-  return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  return { ...size, newestFirst, beyond: typeof beyond === "number" ? beyond : null };
 }

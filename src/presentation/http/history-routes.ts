@@ -3,7 +3,7 @@ import type { EntityPlan } from "../../plan/plan.ts";
 import { readScope } from "../../plan/scopes.ts";
 import { callerOf } from "./caller.ts";
 import { matchesNone, weakTagOf } from "./entity-tag.ts";
-import { readHistoryQuery } from "./history-query.ts";
+import { cursorBeyond, readHistoryQuery } from "./history-query.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { idOf } from "./record-routes.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -19,11 +19,11 @@ export function addHistoryRoute(
 ): void {
   table.add(server, "GET", `/${entity.name}/:id/history`, async (request: FastifyRequest, reply: FastifyReply) => {
     const { id: named = "" } = request.params as { readonly id?: string }; // the route has `:id`
-    const page = readHistoryQuery(request.url, entity.name, named, parts.historyCursors);
+    const page = readHistoryQuery(request.url, entity.name, named, parts.cursors);
     const { who } = await callerOf(parts, request, readScope(entity.name));
     const { events, next } = await parts.history.history(entity.name, who, idOf(entity, request, parts, who), page);
     const of = { entity: entity.name, id: named, newestFirst: page.newestFirst };
-    const cursor = next === null ? null : parts.historyCursors.make(of, next);
+    const cursor = next === null ? null : cursorBeyond(parts.cursors, of, next);
     const body = JSON.stringify({ events, page: { limit: page.limit, skip: page.skip, next: cursor, total: null } });
     const tag = weakTagOf(body);
     reply.header("etag", tag);

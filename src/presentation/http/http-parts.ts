@@ -1,3 +1,4 @@
+import type { Cursors } from "../../kernel/cursor.ts";
 import type { Observer } from "../../kernel/observation.ts";
 import type { ActionPlan, Plan } from "../../plan/plan.ts";
 import type { ApiKeysService } from "../../services/api-keys-service.ts";
@@ -9,8 +10,6 @@ import type { ImpactService } from "../../services/impact-service.ts";
 import type { PossibleActionsService } from "../../services/possible-actions-service.ts";
 import type { QueriesService } from "../../services/queries-service.ts";
 import type { SessionsService } from "../../services/sessions-service.ts";
-import type { HistoryCursors } from "./history-query.ts";
-import type { Cursors } from "./page-query.ts";
 
 /** What HTTP needs of the rest of the application. */
 export interface HttpParts {
@@ -27,7 +26,6 @@ export interface HttpParts {
   readonly schemaOf: (action: ActionPlan, targets: readonly string[]) => object;
   readonly impact: ImpactService;
   readonly cursors: Cursors;
-  readonly historyCursors: HistoryCursors;
   /** The OpenAPI document for a role, null for visitors. */
   readonly documentFor: (role: string | null) => object;
   /** Resolves while the database answers. */

@@ -1,26 +1,11 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Cursors } from "../../kernel/cursor.ts";
 import { isUuid } from "../../kernel/identifier.ts";
 import { isObject } from "../../kernel/json.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import type { FieldPlan } from "../../plan/plan.ts";
 import type { OwnPage } from "../../services/own-things.ts";
-import { coerceForm } from "./form-body.ts";
-import type { Cursors, PagedList, PageQuery } from "./page-query.ts";
-import { readBody } from "./request-body.ts";
-
-/** The body of a request for a caller's own things, its values typed by these fields. @throws Refusal `malformed` */
-export function readInput(request: FastifyRequest, fields: readonly FieldPlan[]): unknown {
-  // The one parser of the server hands over the bytes (see server.ts).
-  const body = readBody(request.headers["content-type"], request.body as Buffer | undefined);
-  switch (body.kind) {
-    case "none":
-      return {};
-    case "json":
-      return body.value;
-    case "form":
-      return coerceForm(body.pairs, fields);
-  }
-}
+import { cursorAfter, type PagedList, type PageQuery } from "./page-query.ts";
+import { readInput } from "./request-input.ts";
 
 /** For operations that take no input: what is sent nevertheless is refused, as everywhere. @throws Refusal `invalid` */
 export function refuseInput(request: FastifyRequest): void {
@@ -46,7 +31,7 @@ export function sendOwnPage(
   { limit, skip }: PageQuery,
   { things, next }: OwnPage<object>,
 ): FastifyReply {
-  const cursor = next === null ? null : cursors.make(list, next);
+  const cursor = next === null ? null : cursorAfter(cursors, list, next);
   if (cursor !== null) reply.header("link", `</${list.name}?limit=${limit}&cursor=${cursor}>; rel="next"`);
   const body = { [list.name]: things, page: { limit, skip, next: cursor, total: null } };
   return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));

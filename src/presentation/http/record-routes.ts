@@ -8,12 +8,12 @@ import type { CommandReply } from "../../services/command.ts";
 import { actionOnRecord } from "../../services/impact-service.ts";
 import { callerOf, isVisitor } from "./caller.ts";
 import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
-import { coerceForm } from "./form-body.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { idempotencyOf, readKey } from "./idempotency-key.ts";
 import { momentParameters, readMoment } from "./moment-query.ts";
+
 import { type Query, readQuery } from "./query-string.ts";
-import { type RequestBody, readBody } from "./request-body.ts";
+import { readInput } from "./request-input.ts";
 import type { RouteTable } from "./route-table.ts";
 
 const json = "application/json; charset=utf-8";
@@ -129,14 +129,15 @@ export function readDryRun(query: Query): boolean {
 function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, route: string, partialUpdate: boolean) {
   const confirms = action.barrier !== null && action.barrier.confirm !== "never";
   const parameters = ["dry_run", ...(confirms ? ["confirm"] : [])];
+  // A form may also send back what it read, in PUT and PATCH; those values need their types as well.
+  const fields = [...action.input, ...entity.fields, ...stampFields];
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const query = readQuery(request.url, parameters);
     const dryRun = readDryRun(query);
     // The one parser of the server hands over the bytes (see server.ts).
     const bytes = request.body as Buffer | undefined;
     const contentType = request.headers["content-type"];
-    const body = readBody(contentType, bytes);
-    const input = inputOf(body, entity, action);
+    const input = readInput(request, fields);
     const key = dryRun
       ? null
       : readKey(request.method, request.headers["idempotency-key"], {
@@ -166,18 +167,6 @@ function actionRoute(parts: HttpParts, entity: EntityPlan, action: ActionPlan, r
     });
     return answer(reply, entity, done, dryRun);
   };
-}
-
-function inputOf(body: RequestBody, entity: EntityPlan, action: ActionPlan): unknown {
-  switch (body.kind) {
-    case "none":
-      return {};
-    case "json":
-      return body.value;
-    case "form":
-      // A form may also send back what it read, in PUT and PATCH; those values need their types as well.
-      return coerceForm(body.pairs, [...action.input, ...entity.fields, ...stampFields]);
-  }
 }
 
 const stampFields = [{ name: "version", kind: "integer" } as EntityPlan["fields"][number]]; // coercion reads these two only

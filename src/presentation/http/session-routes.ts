@@ -4,13 +4,14 @@ import { unscoped } from "../../plan/scopes.ts";
 import { admitSignIn, callerOf } from "./caller.ts";
 import { networkOf, plainAddress } from "./client-address.ts";
 import type { HttpParts } from "./http-parts.ts";
-import { ownIdOf, readInput, refuseInput, sendOwnPage } from "./own-replies.ts";
+import { ownIdOf, refuseInput, sendOwnPage } from "./own-replies.ts";
 import { readPageQuery } from "./page-query.ts";
 import { readQuery } from "./query-string.ts";
+import { readInput } from "./request-input.ts";
 import type { RouteTable } from "./route-table.ts";
 import { clearSessionCookie, setSessionCookie } from "./session-cookie.ts";
 
-const sessions = { name: "sessions", id: "uuid" } as const;
+const sessions = { name: "sessions" } as const;
 
 /** Signing in and out. Without `login` in the declaration there are no such addresses. */
 export function addSessionRoutes(server: FastifyInstance, parts: HttpParts, table: RouteTable): void {

@@ -1,11 +1,11 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { canonicalJson, type Json } from "../../kernel/json.ts";
+import { canonicalJson, type Json } from "./json.ts";
 
 /**
- * Where a list goes on: the sort keys of the last record that was shown. Signed together with what the list was asked
+ * Where a list goes on: the sort keys of the last thing that was shown. Signed together with what the list was asked
  * for, so nobody can build one, none fits another list, and its form stays ours to change.
  */
-export interface ListCursors {
+export interface Cursors {
   make(list: Json, keys: readonly Json[]): string;
   /** The keys, or null for anything that `make` did not give for this list. */
   read(list: Json, cursor: string): readonly Json[] | null;
@@ -13,7 +13,7 @@ export interface ListCursors {
 
 const signatureBytes = 12;
 
-export function listCursors(secret: string): ListCursors {
+export function signedCursors(secret: string): Cursors {
   const sign = (list: Json, keys: string) =>
     createHmac("sha256", secret)
       .update(JSON.stringify(["cursor", canonicalJson(list), keys]))
