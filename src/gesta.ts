@@ -126,7 +126,8 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   const accounts = accountsRepository(engine);
   const authentication = authenticationService(plan, tokens, records, accounts);
   const cursors = signedCursors(keyFor("cursors", secret));
-  const queries = queriesService({ plan, records, cursors, roleOf: authentication.roleOf });
+  const past = pastRepository(engine, plan);
+  const queries = queriesService({ plan, records, past, cursors, roleOf: authentication.roleOf });
   const { sessionHours, trustedProxies, environment } = configuration;
   const documents = new Map<string | null, object>();
   return httpServer({
@@ -139,7 +140,7 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
     queries,
     possibleActions: possibleActionsService(plan, records, queries, workflows),
     schemaOf: actionSchema,
-    history: historyService(plan, pastRepository(engine, plan)),
+    history: historyService(plan, past),
     cursors,
     impact: impactService(parts),
     documentFor: (role) => {

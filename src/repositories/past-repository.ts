@@ -1,15 +1,11 @@
 import { Batch } from "../database/batch.ts";
 import type { Engine } from "../database/engine.ts";
 import type { StoredEvent } from "../domain/history.ts";
+import type { PointInTime } from "../domain/reading/moment.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
 import { inPlace, parseShown, type Shown, split, unexpected, type Who } from "./records-repository.ts";
 import { type EventRow, storedEvent } from "./stored-event.ts";
-
-/** A point in the life of a record: a moment (UTC, RFC 3339) or a version. */
-export type PointInTime =
-  | { readonly moment: string; readonly version: null }
-  | { readonly moment: null; readonly version: number };
 
 /** Which part of a stream is wanted. */
 export interface HistoryPage {
@@ -37,6 +33,8 @@ export type HistorySlice =
 /** What records were, and what happened to them: with the rights that the asker has today. */
 export interface PastRepository {
   at(entity: string, who: Who, id: string, point: PointInTime): Promise<Past>;
+  /** Records by their ids at one moment, in one statement, each answered in its place. */
+  allAt(entity: string, who: Who, ids: readonly string[], moment: string): Promise<readonly Past[]>;
   history(entity: string, who: Who, id: string, page: HistoryPage): Promise<HistorySlice>;
 }
 
@@ -63,6 +61,8 @@ export function pastRepository(engine: Engine, plan: Plan): PastRepository {
   };
   return {
     at: (entity, who, id, point) => of(entity).at.ask({ who, id, point }),
+    allAt: (entity, who, ids, moment) =>
+      of(entity).answerAt(ids.map((id) => ({ who, id, point: { moment, version: null } }))),
     history: (entity, who, id, page) => of(entity).history.ask({ who, id, page }),
   };
 }
@@ -73,16 +73,18 @@ function ofEntity(engine: Engine, { name, id }: EntityPlan) {
   const historyText =
     `select place, answer from app.history_${name}` +
     `($1::text[], $2::${idType}[], $3::boolean[], $4::integer[], $5::integer[], $6::integer[])`;
+  const answerAt = async (questions: readonly OnePast[]): Promise<readonly Past[]> => {
+    const rows = await engine.run({ name: `past_${name}`, text: pastText, writes: false }, [
+      questions.map(({ who }) => who),
+      questions.map((question) => question.id),
+      questions.map(({ point }) => point.moment),
+      questions.map(({ point }) => point.version),
+    ]);
+    return inPlace(rows, (text) => (text === "future" ? { outcome: text } : parseShown(text)));
+  };
   return {
-    at: new Batch<OnePast, Past>(async (questions) => {
-      const rows = await engine.run({ name: `past_${name}`, text: pastText, writes: false }, [
-        questions.map(({ who }) => who),
-        questions.map((question) => question.id),
-        questions.map(({ point }) => point.moment),
-        questions.map(({ point }) => point.version),
-      ]);
-      return inPlace(rows, (text) => (text === "future" ? { outcome: text } : parseShown(text)));
-    }, limits),
+    answerAt,
+    at: new Batch<OnePast, Past>(answerAt, limits),
     history: new Batch<OneHistory, HistorySlice>(async (questions) => {
       const rows = await engine.run({ name: `history_${name}`, text: historyText, writes: false }, [
         questions.map(({ who }) => who),

@@ -15,7 +15,7 @@ export type Shown =
 
 export type Page =
   | { readonly outcome: "listed"; readonly next: readonly Json[] | null; readonly body: string }
-  | { readonly outcome: "unauthenticated" };
+  | { readonly outcome: "unauthenticated" | "future" };
 
 export type LoadedRecord =
   | { readonly outcome: "visible" | "hidden" | "visible_gone" | "hidden_gone"; readonly record: JsonObject }
@@ -252,7 +252,7 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
           questions.map(({ who }) => who),
           questions.map(({ query }) => askedFor(query)),
         ]),
-        questions.length,
+        questions,
       );
       return rows.map((row) => parsePage(textOf(row[0])));
     }, lists),
@@ -261,7 +261,7 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
       const asked = askedFor({ ...query, after: null });
       const [row] = await inTime(
         engine.run({ name: `count_${name}`, text, writes: false }, [who, asked, query.count === "estimated"]),
-        1,
+        [{ query }],
       );
       const { word, rest } = split(textOf(row?.[0]));
       if (word === "unauthenticated") throw new Refusal(word);
@@ -314,11 +314,11 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
 }
 
 /** All records in the order of their ids: a statement of its own, since that is what is asked most. */
-const isUsual = ({ filters, sort }: ListQuery): boolean =>
-  filters.length === 0 && sort.length === 1 && sort[0]?.field === "id" && sort[0].direction === "asc";
+const isUsual = ({ filters, sort, asOf }: ListQuery): boolean =>
+  asOf === null && filters.length === 0 && sort.length === 1 && sort[0]?.field === "id" && sort[0].direction === "asc";
 
 /** A list as the database's functions take it: see `find_…`. */
-function askedFor({ filters, sort, skip, limit, after }: ListQuery): string {
+function askedFor({ filters, sort, skip, limit, after, asOf }: ListQuery): string {
   const values: Json[] = [skip, limit + 1, skip + limit + 1, ...(after ?? sort.map(() => null))];
   const placed = filters.map(({ field, op, value }) => [field, op, values.push(value) - 1]);
   const keys = sort.map(({ field, direction }, nth) => [
@@ -326,16 +326,23 @@ function askedFor({ filters, sort, skip, limit, after }: ListQuery): string {
     direction,
     after === null ? "first" : after[nth] === null ? "null" : "value",
   ]);
-  return JSON.stringify({ filters: placed, sort: keys, values });
+  return JSON.stringify({ filters: placed, sort: keys, values, ...(asOf === null ? {} : { as_of: asOf }) });
 }
 
 /** SQLSTATE of a statement that its time limit ended. */
 const cancelled = "57014";
 
-/** A filter that no index serves reads many rows: whoever asks learns that, and that nothing is broken. */
-const inTime = <T>(work: Promise<T>, questions: number): Promise<T> =>
+/** A filter that no index serves reads many rows, and so does a past that much has changed since: whoever asks learns that. */
+const inTime = <T>(work: Promise<T>, questions: readonly Pick<OnePage, "query">[]): Promise<T> =>
   work.catch((error: unknown) => {
-    if (!(error instanceof DatabaseError && error.sqlState === cancelled) || questions > 1) throw error;
+    if (!(error instanceof DatabaseError && error.sqlState === cancelled) || questions.length > 1) throw error;
+    if (questions.some(({ query }) => query.asOf !== null)) {
+      const detail = {
+        en: "The list took too long to find: many records have changed since `as_of`. Ask for a later moment, or in the order of `id`.",
+        ru: "Поиск списка занял слишком много времени: с момента `as_of` изменилось много записей. Возьмите момент позже или порядок по `id`.",
+      };
+      throw new Refusal("overloaded", { retryAfter: 5, detail }, error);
+    }
     const detail = {
       en: "The list took too long to find. Narrow it with a filter that has an index: any but `contains`.",
       ru: "Поиск списка занял слишком много времени. Сузьте его отбором, у которого есть индекс: любым, кроме `contains`.",
@@ -387,7 +394,7 @@ export function parseShown(text: string): Shown {
 
 function parsePage(text: string): Page {
   const { word, rest } = split(text);
-  if (word === "unauthenticated") return { outcome: word };
+  if (word === "unauthenticated" || word === "future") return { outcome: word };
   if (word !== "listed") throw unexpected(text);
   const end = rest.indexOf("\n");
   const keys = rest.slice(0, end);

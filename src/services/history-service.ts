@@ -1,13 +1,10 @@
-import { goneSince } from "../domain/deletion.ts";
 import { type HistoryEntry, historyOf } from "../domain/history.ts";
-import { visitorsMay } from "../domain/permit.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { HistoryPage, PastRepository, PointInTime } from "../repositories/past-repository.ts";
+import type { HistoryPage, PastRepository } from "../repositories/past-repository.ts";
 import type { Who } from "../repositories/records-repository.ts";
-import type { ShownRecord } from "./queries-service.ts";
 
-export type { HistoryPage, PointInTime } from "../repositories/past-repository.ts";
+export type { HistoryPage } from "../repositories/past-repository.ts";
 
 export interface ShownHistory {
   /** In the order asked for. */
@@ -16,10 +13,8 @@ export interface ShownHistory {
   readonly next: number | null;
 }
 
-/** The past of records, for whoever may read them today or could before they were deleted. */
+/** The history of records, for whoever may read them today or could before they were deleted. */
 export interface HistoryService {
-  /** @throws Refusal `gone` where the record was deleted then; `not_found` before its creation. */
-  readAt(entity: string, who: Who, id: string, point: PointInTime): Promise<Omit<ShownRecord, "whole">>;
   /** @throws Refusal `unauthenticated` for every visitor. */
   history(entity: string, who: Who, id: string, page: HistoryPage): Promise<ShownHistory>;
 }
@@ -32,22 +27,6 @@ export function historyService(plan: Plan, past: PastRepository): HistoryService
     return entity;
   };
   return {
-    async readAt(name, who, id, point) {
-      const entity = known(name);
-      if (who === null && !visitorsMay(entity.read, entity)) throw new Refusal("unauthenticated");
-      const shown = await past.at(name, who, id, point);
-      switch (shown.outcome) {
-        case "found":
-          return shown;
-        case "future":
-          throw future();
-        case "gone":
-          throw new Refusal("gone", goneSince(entity, shown.deletedAt));
-        case "not_found":
-        case "unauthenticated":
-          throw new Refusal(shown.outcome);
-      }
-    },
     async history(name, who, id, page) {
       const entity = known(name);
       if (who === null) throw new Refusal("unauthenticated");
@@ -60,9 +39,3 @@ export function historyService(plan: Plan, past: PastRepository): HistoryService
     },
   };
 }
-
-/** Only the database knows what time it is for its events. */
-const future = (): Refusal => {
-  const parameters = { expected: "must not lie in the future" };
-  return new Refusal("invalid_query", { errors: [{ parameter: "as_of", code: "invalid_parameter", parameters }] });
-};

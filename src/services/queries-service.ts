@@ -7,6 +7,7 @@ import {
   type ListQuery,
   type Parameters,
   type Reader,
+  type RecordQuery,
   readListQuery,
   readRecordQuery,
   type Shape,
@@ -16,6 +17,7 @@ import type { Fault } from "../kernel/fault.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
+import type { PastRepository } from "../repositories/past-repository.ts";
 import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
 import { expand } from "./expand-records.ts";
 
@@ -41,7 +43,7 @@ export interface ShownPage {
 /** Finds out who asks, and whether this may be asked with what the caller is known by. A wrong question is refused before a wrong token. */
 export type Identify = (entity: string) => Promise<Who>;
 
-/** Reading: row-level security decides, here only what no visitor ever sees is turned away early. */
+/** Reading, now or as of a moment: row-level security decides by the records of today, here only what no visitor ever sees is turned away early. */
 export interface QueriesService {
   /** @throws Refusal `invalid_query` with every fault; `unauthenticated`, `not_found`, `gone` */
   read(entity: string, identify: Identify, id: (who: Who) => string, parameters: Parameters): Promise<ShownRecord>;
@@ -52,11 +54,12 @@ export interface QueriesService {
 interface Parts {
   readonly plan: Plan;
   readonly records: RecordsRepository;
+  readonly past: PastRepository;
   readonly cursors: Cursors;
   readonly roleOf: (who: Who) => Promise<string | null>;
 }
 
-export function queriesService({ plan, records, cursors, roleOf }: Parts): QueriesService {
+export function queriesService({ plan, records, past, cursors, roleOf }: Parts): QueriesService {
   const open = new Map(plan.entities.map((entity) => [entity.name, visitorsMay(entity.read, entity)]));
   const entities = new Map(plan.entities.map((entity) => [entity.name, entity]));
   const masked = plan.entities.flatMap(({ members }) =>
@@ -87,10 +90,13 @@ export function queriesService({ plan, records, cursors, roleOf }: Parts): Queri
     return { who, query };
   }
 
-  async function shaped(shape: Shape, who: Who, body: string): Promise<string> {
+  /** @param moment when, for what is expanded; null for now */
+  async function shaped(shape: Shape, who: Who, body: string, moment: string | null): Promise<string> {
     if (isWhole(shape)) return body;
+    const readMany = (entity: string, ids: readonly string[]) =>
+      moment === null ? records.readAll(entity, who, ids) : past.allAt(entity, who, ids, moment);
     const value: JsonObject | readonly JsonObject[] = JSON.parse(body); // one record or a list of them, as the database made it
-    const expanded = await expand(records, who, shape.expansions, Array.isArray(value) ? value : [value]);
+    const expanded = await expand(readMany, shape.expansions, Array.isArray(value) ? value : [value]);
     return JSON.stringify(cut(Array.isArray(value) ? expanded : expanded[0], shape.fields));
   }
 
@@ -102,13 +108,18 @@ export function queriesService({ plan, records, cursors, roleOf }: Parts): Queri
 
   return {
     async read(name, identify, id, parameters) {
-      const { who, query } = await asked(of(name), identify, parameters, readRecordQuery);
-      const shown = await records.read(name, who, id(who));
+      const { who, query } = await asked<RecordQuery>(of(name), identify, parameters, readRecordQuery);
+      const { point } = query;
+      const shown = point === null ? await records.read(name, who, id(who)) : await past.at(name, who, id(who), point);
       switch (shown.outcome) {
-        case "found":
-          return { version: shown.version, whole: isWhole(query), body: await shaped(query, who, shown.body) };
+        case "found": {
+          const moment = point === null ? null : (point.moment ?? updatedAt(shown.body));
+          return { version: shown.version, whole: isWhole(query), body: await shaped(query, who, shown.body, moment) };
+        }
         case "gone":
           throw new Refusal("gone", goneSince(of(name), shown.deletedAt));
+        case "future":
+          throw future();
         case "not_found":
         case "unauthenticated":
           throw new Refusal(shown.outcome);
@@ -121,11 +132,24 @@ export function queriesService({ plan, records, cursors, roleOf }: Parts): Queri
         records.list(name, who, query),
         query.count === "none" ? null : records.count(name, who, query),
       ]);
-      if (page.outcome === "unauthenticated") throw new Refusal("unauthenticated");
-      const next = page.next === null ? null : cursors.make(boundTo(entity, query.filters, query.sort), page.next);
-      return { limit: query.limit, skip: query.skip, next, total, body: await shaped(query, who, page.body) };
+      if (page.outcome !== "listed") throw page.outcome === "future" ? future() : new Refusal(page.outcome);
+      const next = page.next === null ? null : cursors.make(boundTo(entity, query), page.next);
+      const body = await shaped(query, who, page.body, query.asOf);
+      return { limit: query.limit, skip: query.skip, next, total, body };
     },
   };
+}
+
+/** Only the database knows what time it is for its events. */
+const future = (): Refusal => {
+  const parameters = { expected: "must not lie in the future" };
+  return new Refusal("invalid_query", { errors: [{ parameter: "as_of", code: "invalid_parameter", parameters }] });
+};
+
+/** When a version began, which is the moment of what is expanded beside it. */
+function updatedAt(body: string): string {
+  const record: { readonly updated_at: string } = JSON.parse(body); // every record has it, as the database wrote it
+  return record.updated_at;
 }
 
 const targetsOf = (expansions: readonly Expansion[]): readonly string[] =>
@@ -133,7 +157,7 @@ const targetsOf = (expansions: readonly Expansion[]): readonly string[] =>
 
 /** A fault for whoever may not read a list at all: it is told that something is wrong, and no name of a field. */
 const untold = ({ parameter = "", code, parameters }: Fault): Fault => {
-  if (["skip", "limit", "cursor", "count"].includes(parameter)) {
+  if (["skip", "limit", "cursor", "count", "as_of", "as_of_version"].includes(parameter)) {
     return { parameter, code, ...(parameters === undefined ? {} : { parameters }) };
   }
   return ["sort", "fields", "expand"].includes(parameter)

@@ -6,6 +6,7 @@ import { seedId } from "../../src/declare/application.ts";
 import { signedCursors } from "../../src/kernel/cursor.ts";
 import { silent } from "../../src/kernel/observation.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
+import { pastRepository } from "../../src/repositories/past-repository.ts";
 import { recordsRepository } from "../../src/repositories/records-repository.ts";
 import { queriesService } from "../../src/services/queries-service.ts";
 import { runDelivery, type TestApplication } from "../support/running-application.ts";
@@ -101,6 +102,7 @@ test("a page with two relations is three statements", async () => {
     const queries = queriesService({
       plan,
       records: recordsRepository(counting, plan),
+      past: pastRepository(counting, plan),
       cursors: signedCursors("a secret"),
       roleOf: async () => "manager",
     });

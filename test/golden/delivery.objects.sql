@@ -337,6 +337,23 @@ begin
 end
 $$;
 
+-- A record of drinks as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_drinks(today app.drinks, moment timestamptz, version integer) returns setof app.drinks
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = gesta.serial_stream('drinks', today.id) and e.version <= coalesce(then_drinks.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_drinks.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.drinks, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_drinks`, or 'future'.
 create or replace function app.past_drinks(askers text[], wanted bigint[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -360,16 +377,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_drinks(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.drinks r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = gesta.serial_stream('drinks', r.id) and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.drinks, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.drinks r, lateral app.then_drinks(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -428,6 +436,52 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_drinks(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'bigint', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'price' then array['r.price', 'r.price', 'numeric', null, null]
+  end
+$$;
+
+-- The query for a page of drinks as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_drinks(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_drinks(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('drinks', asked);
+  past_conditions text := gesta.conditions('past drinks', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('drinks', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past drinks', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past drinks', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  pages := concat(
+    '(select ', show, ' from app.drinks r where r.deleted_at is null', same, conditions, ending, ')',
+    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.drinks today where ', other, ' and today.id in (select gesta.serial_id(e.stream_id) from gesta.events e where e.entity = ''drinks'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_drinks(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of drinks for the actor that has entered: see `list_drinks`.
 create or replace function app.found_drinks(asked jsonb) returns text
 language plpgsql as $$
@@ -438,8 +492,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_drinks(asked, false)) into rows;
-  bodies := array(select app.shown_drinks(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_drinks(asked, false)) into rows;
+    bodies := array(select app.shown_drinks(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_drinks(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -450,7 +510,8 @@ end
 $$;
 
 -- A page of drinks as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_drinks(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -488,7 +549,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_drinks(asked, true), estimated and (true));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_drinks(asked, true) else app.query_drinks(asked, true) end,
+    estimated and (true));
 end
 $$;
 
@@ -932,6 +995,23 @@ begin
 end
 $$;
 
+-- A record of users as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_users(today app.users, moment timestamptz, version integer) returns setof app.users
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = today.id and e.version <= coalesce(then_users.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_users.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.users, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_users`, or 'future'.
 create or replace function app.past_users(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -955,16 +1035,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_users(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.users r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.users, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.users r, lateral app.then_users(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -1038,6 +1109,61 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_users(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'status' then array['r.status', null, 'text', null, null]
+    when 'email' then array['lower(r.email)', null, 'email', null, null]
+    when 'role' then array['r.role', null, 'text', null, null]
+    when 'created_at' then array['changed.created_at', 'changed.created_at', 'timestamptz', null, null]
+  end
+$$;
+
+-- The query for a page of users as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_users(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_users(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('users', asked);
+  past_conditions text := gesta.conditions('past users', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('users', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past users', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('users', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past users', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past users', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  if not (gesta.is_system() or gesta.roles() && array['admin']) then
+    pages := concat(
+      '(select ', show, ' from app.users r where r.deleted_at is null', same, ' and r.id = (select gesta.actor())', conditions, ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at is null and today.id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at > ', moment, ' and (today.id = (select gesta.actor()))', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.users r where r.deleted_at is null', same, conditions, ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''users'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_users(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of users for the actor that has entered: see `list_users`.
 create or replace function app.found_users(asked jsonb) returns text
 language plpgsql as $$
@@ -1048,8 +1174,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_users(asked, false)) into rows;
-  bodies := array(select app.shown_users(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_users(asked, false)) into rows;
+    bodies := array(select app.shown_users(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_users(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -1060,7 +1192,8 @@ end
 $$;
 
 -- A page of users as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_users(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -1103,7 +1236,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_users(asked, true), estimated and (gesta.is_system() or gesta.roles() && array['admin']));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_users(asked, true) else app.query_users(asked, true) end,
+    estimated and (gesta.is_system() or gesta.roles() && array['admin']));
 end
 $$;
 
@@ -1538,6 +1673,23 @@ language sql stable as $$
   select concat_ws(',', case when not (gesta.is_system() or gesta.roles() && array['admin'] or gesta.actor() = any (r.staff_ids)) then 'staff_ids' end)
 $$;
 
+-- A record of restaurants as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_restaurants(today app.restaurants, moment timestamptz, version integer) returns setof app.restaurants
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = today.id and e.version <= coalesce(then_restaurants.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_restaurants.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.restaurants, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_restaurants`, or 'future'.
 create or replace function app.past_restaurants(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -1561,16 +1713,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_restaurants(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.restaurants r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.restaurants, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.restaurants r, lateral app.then_restaurants(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -1630,6 +1773,53 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_restaurants(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'status' then array['r.status', null, 'text', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'city' then array['r.city', null, 'text', null, null]
+  end
+$$;
+
+-- The query for a page of restaurants as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_restaurants(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_restaurants(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('restaurants', asked);
+  past_conditions text := gesta.conditions('past restaurants', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('restaurants', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past restaurants', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('restaurants', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past restaurants', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past restaurants', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  pages := concat(
+    '(select ', show, ' from app.restaurants r where r.deleted_at is null', same, conditions, ending, ')',
+    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.restaurants today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''restaurants'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_restaurants(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of restaurants for the actor that has entered: see `list_restaurants`.
 create or replace function app.found_restaurants(asked jsonb) returns text
 language plpgsql as $$
@@ -1640,8 +1830,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_restaurants(asked, false)) into rows;
-  bodies := array(select app.shown_restaurants(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_restaurants(asked, false)) into rows;
+    bodies := array(select app.shown_restaurants(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_restaurants(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -1652,7 +1848,8 @@ end
 $$;
 
 -- A page of restaurants as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_restaurants(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -1690,7 +1887,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_restaurants(asked, true), estimated and (true));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_restaurants(asked, true) else app.query_restaurants(asked, true) end,
+    estimated and (true));
 end
 $$;
 
@@ -2077,6 +2276,23 @@ begin
 end
 $$;
 
+-- A record of menu_items as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_menu_items(today app.menu_items, moment timestamptz, version integer) returns setof app.menu_items
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = today.id and e.version <= coalesce(then_menu_items.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_menu_items.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.menu_items, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_menu_items`, or 'future'.
 create or replace function app.past_menu_items(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -2100,16 +2316,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_menu_items(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.menu_items r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.menu_items, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.menu_items r, lateral app.then_menu_items(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -2170,6 +2377,54 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_menu_items(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'restaurant_id' then array['r.restaurant_id', null, 'uuid', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'price' then array['r.price', 'r.price', 'numeric', null, null]
+    when 'available' then array['r.available', null, 'boolean', null, null]
+  end
+$$;
+
+-- The query for a page of menu_items as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_menu_items(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_menu_items(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('menu_items', asked);
+  past_conditions text := gesta.conditions('past menu_items', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('menu_items', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past menu_items', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('menu_items', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past menu_items', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past menu_items', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  pages := concat(
+    '(select ', show, ' from app.menu_items r where r.deleted_at is null', same, conditions, ending, ')',
+    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.menu_items today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''menu_items'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_menu_items(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of menu_items for the actor that has entered: see `list_menu_items`.
 create or replace function app.found_menu_items(asked jsonb) returns text
 language plpgsql as $$
@@ -2180,8 +2435,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_menu_items(asked, false)) into rows;
-  bodies := array(select app.shown_menu_items(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_menu_items(asked, false)) into rows;
+    bodies := array(select app.shown_menu_items(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_menu_items(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -2192,7 +2453,8 @@ end
 $$;
 
 -- A page of menu_items as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_menu_items(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -2230,7 +2492,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_menu_items(asked, true), estimated and (true));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_menu_items(asked, true) else app.query_menu_items(asked, true) end,
+    estimated and (true));
 end
 $$;
 
@@ -2674,6 +2938,23 @@ begin
 end
 $$;
 
+-- A record of promotions as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_promotions(today app.promotions, moment timestamptz, version integer) returns setof app.promotions
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = today.id and e.version <= coalesce(then_promotions.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_promotions.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.promotions, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_promotions`, or 'future'.
 create or replace function app.past_promotions(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -2697,16 +2978,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_promotions(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.promotions r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.promotions, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.promotions r, lateral app.then_promotions(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -2766,6 +3038,53 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_promotions(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'code' then array['r.code', null, 'text', null, null]
+    when 'ends_at' then array['r.ends_at', 'r.ends_at', 'timestamptz', null, null]
+    when 'active' then array['r.active', null, 'boolean', null, null]
+  end
+$$;
+
+-- The query for a page of promotions as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_promotions(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_promotions(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('promotions', asked);
+  past_conditions text := gesta.conditions('past promotions', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('promotions', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past promotions', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('promotions', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past promotions', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past promotions', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  pages := concat(
+    '(select ', show, ' from app.promotions r where r.deleted_at is null', same, conditions, ending, ')',
+    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.promotions today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''promotions'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_promotions(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of promotions for the actor that has entered: see `list_promotions`.
 create or replace function app.found_promotions(asked jsonb) returns text
 language plpgsql as $$
@@ -2776,8 +3095,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_promotions(asked, false)) into rows;
-  bodies := array(select app.shown_promotions(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_promotions(asked, false)) into rows;
+    bodies := array(select app.shown_promotions(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_promotions(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -2788,7 +3113,8 @@ end
 $$;
 
 -- A page of promotions as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_promotions(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -2826,7 +3152,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_promotions(asked, true), estimated and (gesta.is_system()));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_promotions(asked, true) else app.query_promotions(asked, true) end,
+    estimated and (gesta.is_system()));
 end
 $$;
 
@@ -3213,6 +3541,23 @@ begin
 end
 $$;
 
+-- A record of orders as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_orders(today app.orders, moment timestamptz, version integer) returns setof app.orders
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = today.id and e.version <= coalesce(then_orders.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_orders.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.orders, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_orders`, or 'future'.
 create or replace function app.past_orders(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -3236,16 +3581,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_orders(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.orders r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.orders, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.orders r, lateral app.then_orders(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -3321,6 +3657,64 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_orders(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'status' then array['r.status', null, 'text', null, null]
+    when 'restaurant_id' then array['r.restaurant_id', null, 'uuid', null, null]
+    when 'user_id' then array['r.user_id', null, 'uuid', null, null]
+    when 'final_price' then array['r.final_price', 'r.final_price', 'numeric', null, null]
+    when 'created_at' then array['changed.created_at', 'changed.created_at', 'timestamptz', null, null]
+  end
+$$;
+
+-- The query for a page of orders as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_orders(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_orders(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('orders', asked);
+  past_conditions text := gesta.conditions('past orders', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('orders', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past orders', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('orders', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past orders', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past orders', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  if not (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']) then
+    pages := concat(
+      '(select ', show, ' from app.orders r where r.deleted_at is null', same, ' and r.user_id = (select gesta.actor())', conditions, ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at is null and today.user_id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
+      ' union all (select ', show, ' from app.orders r where r.deleted_at is null', same, ' and r.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) and (r.user_id = (select gesta.actor())) is not true', conditions, ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at is null and today.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) and (today.user_id = (select gesta.actor())) is not true', early, fold, past_conditions, past_ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at > ', moment, ' and (today.user_id = (select gesta.actor()) or today.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])))', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.orders r where r.deleted_at is null', same, conditions, ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''orders'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_orders(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of orders for the actor that has entered: see `list_orders`.
 create or replace function app.found_orders(asked jsonb) returns text
 language plpgsql as $$
@@ -3331,8 +3725,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_orders(asked, false)) into rows;
-  bodies := array(select app.shown_orders(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_orders(asked, false)) into rows;
+    bodies := array(select app.shown_orders(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_orders(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -3343,7 +3743,8 @@ end
 $$;
 
 -- A page of orders as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_orders(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -3386,7 +3787,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_orders(asked, true), estimated and (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_orders(asked, true) else app.query_orders(asked, true) end,
+    estimated and (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']));
 end
 $$;
 
@@ -3794,6 +4197,23 @@ begin
 end
 $$;
 
+-- A record of wallets as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_wallets(today app.wallets, moment timestamptz, version integer) returns setof app.wallets
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = today.id and e.version <= coalesce(then_wallets.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_wallets.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.wallets, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_wallets`, or 'future'.
 create or replace function app.past_wallets(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -3817,16 +4237,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_wallets(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.wallets r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.wallets, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.wallets r, lateral app.then_wallets(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -3896,6 +4307,57 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_wallets(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+  end
+$$;
+
+-- The query for a page of wallets as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_wallets(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_wallets(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('wallets', asked);
+  past_conditions text := gesta.conditions('past wallets', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('wallets', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past wallets', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('wallets', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past wallets', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past wallets', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  if not (gesta.is_system() or gesta.roles() && array['admin']) then
+    pages := concat(
+      '(select ', show, ' from app.wallets r where r.deleted_at is null', same, ' and r.user_id = (select gesta.actor())', conditions, ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at is null and today.user_id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at > ', moment, ' and (today.user_id = (select gesta.actor()))', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.wallets r where r.deleted_at is null', same, conditions, ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''wallets'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_wallets(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of wallets for the actor that has entered: see `list_wallets`.
 create or replace function app.found_wallets(asked jsonb) returns text
 language plpgsql as $$
@@ -3906,8 +4368,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_wallets(asked, false)) into rows;
-  bodies := array(select app.shown_wallets(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_wallets(asked, false)) into rows;
+    bodies := array(select app.shown_wallets(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_wallets(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -3918,7 +4386,8 @@ end
 $$;
 
 -- A page of wallets as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_wallets(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -3961,7 +4430,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_wallets(asked, true), estimated and (gesta.is_system() or gesta.roles() && array['admin']));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_wallets(asked, true) else app.query_wallets(asked, true) end,
+    estimated and (gesta.is_system() or gesta.roles() && array['admin']));
 end
 $$;
 
@@ -4344,6 +4815,23 @@ begin
 end
 $$;
 
+-- A record of transfers as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_transfers(today app.transfers, moment timestamptz, version integer) returns setof app.transfers
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = today.id and e.version <= coalesce(then_transfers.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_transfers.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.transfers, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_transfers`, or 'future'.
 create or replace function app.past_transfers(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -4367,16 +4855,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_transfers(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.transfers r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.transfers, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.transfers r, lateral app.then_transfers(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -4450,6 +4929,62 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_transfers(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'from_wallet_id' then array['r.from_wallet_id', null, 'uuid', null, null]
+    when 'to_wallet_id' then array['r.to_wallet_id', null, 'uuid', null, null]
+    when 'created_at' then array['changed.created_at', 'changed.created_at', 'timestamptz', null, null]
+  end
+$$;
+
+-- The query for a page of transfers as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_transfers(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_transfers(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('transfers', asked);
+  past_conditions text := gesta.conditions('past transfers', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('transfers', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past transfers', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('transfers', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past transfers', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past transfers', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  if not (gesta.is_system() or gesta.roles() && array['admin']) then
+    pages := concat(
+      '(select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))', conditions, ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))', early, fold, past_conditions, past_ending, ')',
+      ' union all (select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', conditions, ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', early, fold, past_conditions, past_ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, ' and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) or today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))))', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.transfers r where r.deleted_at is null', same, conditions, ending, ')',
+      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''transfers'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_transfers(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of transfers for the actor that has entered: see `list_transfers`.
 create or replace function app.found_transfers(asked jsonb) returns text
 language plpgsql as $$
@@ -4460,8 +4995,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_transfers(asked, false)) into rows;
-  bodies := array(select app.shown_transfers(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_transfers(asked, false)) into rows;
+    bodies := array(select app.shown_transfers(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_transfers(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -4472,7 +5013,8 @@ end
 $$;
 
 -- A page of transfers as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_transfers(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -4515,7 +5057,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_transfers(asked, true), estimated and (gesta.is_system() or gesta.roles() && array['admin']));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_transfers(asked, true) else app.query_transfers(asked, true) end,
+    estimated and (gesta.is_system() or gesta.roles() && array['admin']));
 end
 $$;
 
@@ -4827,6 +5371,23 @@ begin
 end
 $$;
 
+-- A record of files as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_files(today app.files, moment timestamptz, version integer) returns setof app.files
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = today.id and e.version <= coalesce(then_files.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_files.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.files, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_files`, or 'future'.
 create or replace function app.past_files(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -4850,16 +5411,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_files(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.files r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.files, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.files r, lateral app.then_files(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -4919,6 +5471,53 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_files(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'size' then array['r.size', 'r.size', 'bigint', null, null]
+    when 'owner_id' then array['r.owner_id', null, 'uuid', null, null]
+  end
+$$;
+
+-- The query for a page of files as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_files(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_files(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('files', asked);
+  past_conditions text := gesta.conditions('past files', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('files', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past files', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('files', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past files', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past files', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  pages := concat(
+    '(select ', show, ' from app.files r where r.deleted_at is null', same, conditions, ending, ')',
+    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.files today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''files'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_files(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of files for the actor that has entered: see `list_files`.
 create or replace function app.found_files(asked jsonb) returns text
 language plpgsql as $$
@@ -4929,8 +5528,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_files(asked, false)) into rows;
-  bodies := array(select app.shown_files(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_files(asked, false)) into rows;
+    bodies := array(select app.shown_files(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_files(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -4941,7 +5546,8 @@ end
 $$;
 
 -- A page of files as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_files(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -4979,7 +5585,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_files(asked, true), estimated and (gesta.is_system()));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_files(asked, true) else app.query_files(asked, true) end,
+    estimated and (gesta.is_system()));
 end
 $$;
 
@@ -5360,6 +5968,23 @@ begin
 end
 $$;
 
+-- A record of documents as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_documents(today app.documents, moment timestamptz, version integer) returns setof app.documents
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = today.id and e.version <= coalesce(then_documents.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_documents.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.documents, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_documents`, or 'future'.
 create or replace function app.past_documents(askers text[], wanted uuid[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -5383,16 +6008,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_documents(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.documents r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = r.id and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.documents, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.documents r, lateral app.then_documents(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -5452,6 +6068,53 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_documents(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'title' then array['r.title', 'r.title', 'text', null, null]
+    when 'file_ids' then array['r.file_ids', null, 'uuid', null, null]
+    when 'owner_id' then array['r.owner_id', null, 'uuid', null, null]
+  end
+$$;
+
+-- The query for a page of documents as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_documents(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_documents(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('documents', asked);
+  past_conditions text := gesta.conditions('past documents', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('documents', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past documents', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('documents', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past documents', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past documents', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  pages := concat(
+    '(select ', show, ' from app.documents r where r.deleted_at is null', same, conditions, ending, ')',
+    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.documents today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''documents'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_documents(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of documents for the actor that has entered: see `list_documents`.
 create or replace function app.found_documents(asked jsonb) returns text
 language plpgsql as $$
@@ -5462,8 +6125,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_documents(asked, false)) into rows;
-  bodies := array(select app.shown_documents(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_documents(asked, false)) into rows;
+    bodies := array(select app.shown_documents(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_documents(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -5474,7 +6143,8 @@ end
 $$;
 
 -- A page of documents as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_documents(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -5512,7 +6182,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_documents(asked, true), estimated and (gesta.is_system()));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_documents(asked, true) else app.query_documents(asked, true) end,
+    estimated and (gesta.is_system()));
 end
 $$;
 
@@ -5813,19 +6485,29 @@ begin
 end
 $$;
 
--- What lists of an entity know of a field: see `app.listed_<entity>`.
+-- What lists of an entity, or of its past, know of a field: see `app.listed_<entity>` and `app.listed_past_<entity>`.
 create or replace function gesta.listed(entity text, field text) returns text[] language sql immutable as $$
   select case entity
     when 'drinks' then app.listed_drinks(field)
+    when 'past drinks' then app.listed_past_drinks(field)
     when 'users' then app.listed_users(field)
+    when 'past users' then app.listed_past_users(field)
     when 'restaurants' then app.listed_restaurants(field)
+    when 'past restaurants' then app.listed_past_restaurants(field)
     when 'menu_items' then app.listed_menu_items(field)
+    when 'past menu_items' then app.listed_past_menu_items(field)
     when 'promotions' then app.listed_promotions(field)
+    when 'past promotions' then app.listed_past_promotions(field)
     when 'orders' then app.listed_orders(field)
+    when 'past orders' then app.listed_past_orders(field)
     when 'wallets' then app.listed_wallets(field)
+    when 'past wallets' then app.listed_past_wallets(field)
     when 'transfers' then app.listed_transfers(field)
+    when 'past transfers' then app.listed_past_transfers(field)
     when 'files' then app.listed_files(field)
+    when 'past files' then app.listed_past_files(field)
     when 'documents' then app.listed_documents(field)
+    when 'past documents' then app.listed_past_documents(field)
   end
 $$;
 

@@ -146,6 +146,7 @@ create table app.documents (
 create index drinks_name_index on app.drinks (name, id) where deleted_at is null;
 create index drinks_price_index on app.drinks (price, id) where deleted_at is null;
 create index drinks_name_start_index on app.drinks ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;
+create index on app.drinks (deleted_at) where deleted_at is not null;
 
 create unique index users_email_key on app.users (lower(email)) where deleted_at is null;
 create index users_status_index on app.users (status, id) where deleted_at is null;
@@ -153,6 +154,7 @@ create index users_role_index on app.users (role, id) where deleted_at is null;
 create index users_created_at_index on app.users (created_at, id) where deleted_at is null;
 create index users_status_created_at_index on app.users (status, created_at, id) where deleted_at is null;
 create index users_role_created_at_index on app.users (role, created_at, id) where deleted_at is null;
+create index on app.users (deleted_at) where deleted_at is not null;
 
 create index restaurants_status_index on app.restaurants (status, id) where deleted_at is null;
 create index restaurants_name_index on app.restaurants (name, id) where deleted_at is null;
@@ -162,6 +164,7 @@ create index restaurants_city_name_index on app.restaurants (city, name, id) whe
 create index restaurants_name_start_index on app.restaurants ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;
 create index restaurants_city_start_index on app.restaurants ((lower(city collate "und-x-icu") collate "C")) where deleted_at is null;
 create index restaurants_staff_ids_index on app.restaurants using gin (staff_ids) where deleted_at is null;
+create index on app.restaurants (deleted_at) where deleted_at is not null;
 
 create index menu_items_restaurant_id_index on app.menu_items (restaurant_id, id) where deleted_at is null;
 create index menu_items_name_index on app.menu_items (name, id) where deleted_at is null;
@@ -172,12 +175,14 @@ create index menu_items_restaurant_id_price_index on app.menu_items (restaurant_
 create index menu_items_available_name_index on app.menu_items (available, name, id) where deleted_at is null;
 create index menu_items_available_price_index on app.menu_items (available, price, id) where deleted_at is null;
 create index menu_items_name_start_index on app.menu_items ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;
+create index on app.menu_items (deleted_at) where deleted_at is not null;
 
 create unique index promotions_code_key on app.promotions (code) where deleted_at is null;
 create index promotions_ends_at_index on app.promotions (ends_at, id) where deleted_at is null;
 create index promotions_active_index on app.promotions (active, id) where deleted_at is null;
 create index promotions_active_ends_at_index on app.promotions (active, ends_at, id) where deleted_at is null;
 create index promotions_code_start_index on app.promotions ((lower(code collate "und-x-icu") collate "C")) where deleted_at is null;
+create index on app.promotions (deleted_at) where deleted_at is not null;
 
 create index orders_status_index on app.orders (status, id) where deleted_at is null;
 create index orders_restaurant_id_index on app.orders (restaurant_id, id) where deleted_at is null;
@@ -190,14 +195,17 @@ create index orders_restaurant_id_final_price_index on app.orders (restaurant_id
 create index orders_restaurant_id_created_at_index on app.orders (restaurant_id, created_at, id) where deleted_at is null;
 create index orders_user_id_final_price_index on app.orders (user_id, final_price, id) where deleted_at is null;
 create index orders_user_id_created_at_index on app.orders (user_id, created_at, id) where deleted_at is null;
+create index on app.orders (deleted_at) where deleted_at is not null;
 
 create unique index wallets_user_id_key on app.wallets (user_id) where deleted_at is null;
+create index on app.wallets (deleted_at) where deleted_at is not null;
 
 create index transfers_from_wallet_id_index on app.transfers (from_wallet_id, id) where deleted_at is null;
 create index transfers_to_wallet_id_index on app.transfers (to_wallet_id, id) where deleted_at is null;
 create index transfers_created_at_index on app.transfers (created_at, id) where deleted_at is null;
 create index transfers_from_wallet_id_created_at_index on app.transfers (from_wallet_id, created_at, id) where deleted_at is null;
 create index transfers_to_wallet_id_created_at_index on app.transfers (to_wallet_id, created_at, id) where deleted_at is null;
+create index on app.transfers (deleted_at) where deleted_at is not null;
 
 create index files_name_index on app.files (name, id) where deleted_at is null;
 create index files_size_index on app.files (size, id) where deleted_at is null;
@@ -205,12 +213,14 @@ create index files_owner_id_index on app.files (owner_id, id) where deleted_at i
 create index files_owner_id_name_index on app.files (owner_id, name, id) where deleted_at is null;
 create index files_owner_id_size_index on app.files (owner_id, size, id) where deleted_at is null;
 create index files_name_start_index on app.files ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;
+create index on app.files (deleted_at) where deleted_at is not null;
 
 create index documents_title_index on app.documents (title, id) where deleted_at is null;
 create index documents_owner_id_index on app.documents (owner_id, id) where deleted_at is null;
 create index documents_owner_id_title_index on app.documents (owner_id, title, id) where deleted_at is null;
 create index documents_title_start_index on app.documents ((lower(title collate "und-x-icu") collate "C")) where deleted_at is null;
 create index documents_file_ids_index on app.documents using gin (file_ids) where deleted_at is null;
+create index on app.documents (deleted_at) where deleted_at is not null;
 
 alter table app.menu_items add constraint menu_items_restaurant_id_reference
   foreign key (restaurant_id) references app.restaurants;

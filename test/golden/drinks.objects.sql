@@ -139,6 +139,23 @@ begin
 end
 $$;
 
+-- A record of drinks as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_drinks(today app.drinks, moment timestamptz, version integer) returns setof app.drinks
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = gesta.serial_stream('drinks', today.id) and e.version <= coalesce(then_drinks.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_drinks.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::app.drinks, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;
+
 -- Records as they were at a moment or a version: the answers of `read_drinks`, or 'future'.
 create or replace function app.past_drinks(askers text[], wanted bigint[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -162,16 +179,7 @@ begin
         left join lateral (
           select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_drinks(past, r))
                       else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-            from app.drinks r, lateral (
-              select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-                from (
-                  select e.data, e.version, e.at from gesta.events e
-                    where e.stream_id = gesta.serial_stream('drinks', r.id) and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-                    order by e.version
-                ) e
-                having max(e.version) = coalesce(q.versions, max(e.version))
-            ) s, lateral jsonb_populate_record(null::app.drinks, s.data || jsonb_build_object(
-              'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+            from app.drinks r, lateral app.then_drinks(r, q.moments, q.versions) past
             where r.id = q.id
           offset 0
         ) r on true;
@@ -230,6 +238,52 @@ begin
 end
 $$;
 
+-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+create or replace function app.listed_past_drinks(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'bigint', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'price' then array['r.price', 'r.price', 'numeric', null, null]
+  end
+$$;
+
+-- The query for a page of drinks as of a moment, or for all that are to be counted: what has not changed since, and what
+-- has, as it was.
+create or replace function app.query_past_drinks(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
+  other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
+  fold text := format(') changed cross join lateral app.then_drinks(changed.today, %s, null) r where r.deleted_at is null', moment);
+  conditions text := gesta.conditions('drinks', asked);
+  past_conditions text := gesta.conditions('past drinks', asked);
+  show text := 'r as whole, r as today, ' || gesta.keys_of('drinks', asked->'sort');
+  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past drinks', asked->'sort');
+  ending text;
+  past_ending text;
+  early text;
+  pages text;
+begin
+  if counting then
+    show := '1';
+    past_show := '1';
+  else
+    ending := concat(gesta.order_of('drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_ending := concat(gesta.order_of('past drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
+      early := replace(gesta.order_of('past drinks', asked->'sort'), 'changed.', 'today.');
+    end if;
+  end if;
+  pages := concat(
+    '(select ', show, ' from app.drinks r where r.deleted_at is null', same, conditions, ending, ')',
+    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.drinks today where ', other, ' and today.id in (select gesta.serial_id(e.stream_id) from gesta.events e where e.entity = ''drinks'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select app.shown_past_drinks(page.whole, page.today) from (select whole, today from (', pages, ') pages',
+    gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
+end
+$$;
+
 -- A page of drinks for the actor that has entered: see `list_drinks`.
 create or replace function app.found_drinks(asked jsonb) returns text
 language plpgsql as $$
@@ -240,8 +294,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_drinks(asked, false)) into rows;
-  bodies := array(select app.shown_drinks(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_drinks(asked, false)) into rows;
+    bodies := array(select app.shown_drinks(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_drinks(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -252,7 +312,8 @@ end
 $$;
 
 -- A page of drinks as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_drinks(who text, asked jsonb) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -290,7 +351,9 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_drinks(asked, true), estimated and (true));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_drinks(asked, true) else app.query_drinks(asked, true) end,
+    estimated and (true));
 end
 $$;
 
@@ -627,10 +690,11 @@ begin
 end
 $$;
 
--- What lists of an entity know of a field: see `app.listed_<entity>`.
+-- What lists of an entity, or of its past, know of a field: see `app.listed_<entity>` and `app.listed_past_<entity>`.
 create or replace function gesta.listed(entity text, field text) returns text[] language sql immutable as $$
   select case entity
     when 'drinks' then app.listed_drinks(field)
+    when 'past drinks' then app.listed_past_drinks(field)
   end
 $$;
 

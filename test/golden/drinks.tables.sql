@@ -13,3 +13,4 @@ create table app.drinks (
 create index drinks_name_index on app.drinks (name, id) where deleted_at is null;
 create index drinks_price_index on app.drinks (price, id) where deleted_at is null;
 create index drinks_name_start_index on app.drinks ((lower(name collate "und-x-icu") collate "C")) where deleted_at is null;
+create index on app.drinks (deleted_at) where deleted_at is not null;

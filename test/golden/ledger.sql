@@ -53,6 +53,8 @@ create table gesta.events (
   primary key (stream_id, version)
 );
 create index events_feed on gesta.events (epoch, tx, seq);
+-- What has changed since a moment; creations are no changes.
+create index events_changes on gesta.events (entity, at, stream_id) where version > 1;
 
 create function gesta.refuse_rewriting() returns trigger language plpgsql as $$
 begin
@@ -92,6 +94,9 @@ $$;
 -- The stream of a record with a serial id: a UUIDv8 of the entity's name and the number.
 create function gesta.serial_stream(entity text, id bigint) returns uuid language sql immutable as $$
   select (left(md5(entity), 12) || '80008' || lpad(to_hex(id), 15, '0'))::uuid
+$$;
+create function gesta.serial_id(stream uuid) returns bigint language sql immutable as $$
+  select ('x' || right(replace(stream::text, '-', ''), 15))::bit(60)::bigint
 $$;
 
 create function gesta.event_hash(

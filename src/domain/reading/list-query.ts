@@ -8,6 +8,7 @@ import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { type Expansion, readExpand } from "./expansion.ts";
 import { type FieldMask, readFields } from "./field-mask.ts";
 import { type Filter, mostFilters, readFilter } from "./filters.ts";
+import { type PointInTime, readAsOf, readPoint } from "./moment.ts";
 import { readSort, type SortKey } from "./sort.ts";
 
 /** The parameters of a query by name; each is there once. */
@@ -25,10 +26,18 @@ export interface ListQuery extends Shape, PageSize {
   /** The keys to go on after, one for each of `sort`; null on the first page. */
   readonly after: readonly Json[] | null;
   readonly count: "none" | "estimated" | "exact";
+  /** The moment that the list is of (UTC, RFC 3339); null for now. */
+  readonly asOf: string | null;
 }
 
-const ofRecords = ["fields", "expand"];
-const ofLists = [...pageParameters, "sort", "count", ...ofRecords];
+export interface RecordQuery extends Shape {
+  /** Null for now. */
+  readonly point: PointInTime | null;
+}
+
+const ofShapes = ["fields", "expand", "as_of"];
+const ofRecords = [...ofShapes, "as_of_version"];
+const ofLists = [...pageParameters, "sort", "count", ...ofShapes];
 const counts = ["none", "estimated", "exact"] as const;
 
 /** What reading needs to know besides the parameters. */
@@ -70,19 +79,20 @@ export function readListQuery(parameters: Parameters, reader: Reader, faults: Fa
   const count = counts.find((each) => each === asked);
   if (count === undefined) wrong("count", `must be one of: ${counts.join(", ")}`, nearest(asked, counts));
   const shape = readShape(parameters, reader, faults);
+  const asOf = readAsOf(parameters, faults);
 
   const cursor = parameters.get("cursor");
   // What belongs to no list has no cursor either: its own faults say enough.
   const isList = faults.every(({ parameter = "" }) => parameter !== "sort" && ofLists.includes(parameter));
-  const after = cursor === undefined ? null : cursors.read(boundTo(entity, filters, sort), cursor);
+  const after = cursor === undefined ? null : cursors.read(boundTo(entity, { filters, sort, asOf }), cursor);
   if (cursor !== undefined && after === null && isList) {
-    wrong("cursor", "must be the cursor of a page of this list, with the same filters and the same sort");
+    wrong("cursor", "must be the cursor of a page of this list, with the same filters, sort and moment");
   }
-  return { ...shape, ...size, filters, sort, after, count: count ?? "none" };
+  return { ...shape, ...size, filters, sort, after, count: count ?? "none", asOf };
 }
 
 /** Reads what a single record is asked for. */
-export function readRecordQuery(parameters: Parameters, reader: Reader, faults: Fault[]): Shape {
+export function readRecordQuery(parameters: Parameters, reader: Reader, faults: Fault[]): RecordQuery {
   for (const name of parameters.keys()) {
     if (ofRecords.includes(name)) continue;
     const suggestion = nearest(name, ofRecords);
@@ -92,7 +102,7 @@ export function readRecordQuery(parameters: Parameters, reader: Reader, faults: 
       ...(suggestion === undefined ? {} : { suggestion }),
     });
   }
-  return readShape(parameters, reader, faults);
+  return { ...readShape(parameters, reader, faults), point: readPoint(parameters, faults) };
 }
 
 function readShape(parameters: Parameters, { plan, entity, audience }: Reader, faults: Fault[]): Shape {
@@ -100,9 +110,13 @@ function readShape(parameters: Parameters, { plan, entity, audience }: Reader, f
   return { fields: readFields(parameters.get("fields"), entity, expansions, audience, faults), expansions };
 }
 
-/** What a cursor belongs to: the list's filters and order. */
-export const boundTo = (entity: EntityPlan, filters: readonly Filter[], sort: readonly SortKey[]): Json => ({
+/** What a cursor belongs to: the list's filters, order and moment. */
+export const boundTo = (
+  entity: EntityPlan,
+  { filters, sort, asOf }: Pick<ListQuery, "filters" | "sort" | "asOf">,
+): Json => ({
   entity: entity.name,
+  ...(asOf === null ? {} : { as_of: asOf }),
   filters: filters.map(({ field, op, value }) => JSON.stringify([field, op, value])).sort(),
   sort: sort.map(({ field, direction }) => `${field} ${direction}`),
 });

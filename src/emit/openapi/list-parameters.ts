@@ -43,6 +43,7 @@ export function listParameters(entity: EntityPlan, audience: Audience): readonly
       { type: "string", enum: ["none", "estimated", "exact"], default: "none" },
       "Whether `page.total` says how many there are on all pages; null where that takes too long",
     ),
+    query("as_of", { type: "string", format: "date-time" }, "The list as it was then; not in the future"),
     ...recordParameters(entity, audience),
     ...members.filter(({ filter }) => filter).flatMap(filterParameters),
   ];

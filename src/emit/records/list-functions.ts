@@ -1,7 +1,7 @@
-import type { EntityPlan, FieldPlan, Plan } from "../../plan/plan.ts";
-import { policyCondition } from "../row-security/policy-condition.ts";
-import { ident, literal } from "../sql-text.ts";
-import { columnType } from "../tables/column-type.ts";
+import type { EntityPlan, Plan } from "../../plan/plan.ts";
+import { ident } from "../sql-text.ts";
+import { emitListed } from "./listed-fields.ts";
+import { emitPastListed, emitPastQuery } from "./past-list-functions.ts";
 import { type Reach, reachOf } from "./reach.ts";
 
 const asOwner = "language plpgsql security definer set search_path = pg_catalog, pg_temp as $$";
@@ -19,50 +19,12 @@ export function emitListFunctions(plan: Plan, entity: EntityPlan): string {
   return [
     emitListed(plan, entity),
     emitQuery(entity, reach),
+    emitPastListed(plan, entity),
+    emitPastQuery(entity, reach),
     emitFind(entity),
     emitList(entity, reach),
     emitCount(entity, reach),
   ].join("\n\n");
-}
-
-/** A name that is not here is no piece of a query, whoever asks. */
-function emitListed(plan: Plan, entity: EntityPlan): string {
-  const members = entity.members.filter(({ filter, sort }) => filter || sort);
-  const pieces = members.map((field) => {
-    const column = `r.${ident(field.name)}`;
-    const piece = [
-      field.filter ? literal(field.kind === "email" ? `lower(${column})` : column) : "null",
-      field.sort ? literal(column) : "null",
-      literal(typeOf(field)),
-      field.readBy === null
-        ? "null"
-        : literal(`(select gesta.is_system()) or ${policyCondition(plan, entity, field.readBy, "r")}`),
-      field.optional || field.readBy !== null ? "'optional'" : "null",
-    ];
-    return `    when ${literal(field.name)} then array[${piece.join(", ")}]`;
-  });
-  return `-- What lists of ${entity.name} may ask about: the column to filter on and the one to sort by, the type of its values, the
--- condition under which the actor reads it, and whether there may be no value.
-create or replace function app.listed_${entity.name}(field text) returns text[] language sql immutable as $$
-  select case field
-${pieces.join("\n")}
-  end
-$$;`;
-}
-
-/** What a value is read as. Numbers know no bounds here: no price is as high as 1e300, and that is an answer. */
-function typeOf(field: FieldPlan): string {
-  switch (field.kind) {
-    case "email":
-      return "email";
-    case "decimal":
-    case "money":
-      return "numeric";
-    case "list":
-      return field.element === null ? "text" : columnType(field.element).replace(' collate "C"', "");
-    default:
-      return columnType(field).replace(/ collate "C"|\(\d\)/g, "");
-  }
 }
 
 const page = "limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer)";
@@ -133,8 +95,14 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  execute gesta.prepared(app.query_${name}(asked, false)) into rows;
-  bodies := array(select app.shown_${name}(r) from unnest(rows) r);
+  if not asked ? 'as_of' then
+    execute gesta.prepared(app.query_${name}(asked, false)) into rows;
+    bodies := array(select app.shown_${name}(r) from unnest(rows) r);
+  elsif (asked->>'as_of')::timestamptz > gesta.now() then
+    return 'future';
+  else
+    execute app.query_past_${name}(asked, false) into bodies;
+  end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
     case when last is null then '-' else (
@@ -145,7 +113,8 @@ end
 $$;
 
 -- A page of ${name} as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together.
+-- which the first three are how many to leave out, how many to take, and both together; and \`as_of\`, a moment. Where
+-- that lies in the future: 'future'.
 create or replace function app.find_${name}(who text, asked jsonb) returns text
 ${asOwner}
 begin
@@ -198,7 +167,9 @@ ${asOwner}
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
-  return gesta.counted(app.query_${name}(asked, true), estimated and (${readsAll}));
+  return gesta.counted(
+    case when asked ? 'as_of' then app.query_past_${name}(asked, true) else app.query_${name}(asked, true) end,
+    estimated and (${readsAll}));
 end
 $$;`;
 }

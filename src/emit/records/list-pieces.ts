@@ -51,10 +51,15 @@ begin
 end
 $$;
 
--- What lists of an entity know of a field: see \`app.listed_<entity>\`.
+-- What lists of an entity, or of its past, know of a field: see \`app.listed_<entity>\` and \`app.listed_past_<entity>\`.
 create or replace function gesta.listed(entity text, field text) returns text[] language sql immutable as $$
   select case entity
-${plan.entities.map(({ name }) => `    when ${literal(name)} then app.listed_${name}(field)`).join("\n")}
+${plan.entities
+  .flatMap(({ name }) => [
+    `    when ${literal(name)} then app.listed_${name}(field)`,
+    `    when ${literal(`past ${name}`)} then app.listed_past_${name}(field)`,
+  ])
+  .join("\n")}
   end
 $$;
 

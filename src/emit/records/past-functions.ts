@@ -9,7 +9,9 @@ import { streamOf } from "./write-parts.ts";
  * today: row-level security finds it, and masks look at it, deleted or not.
  */
 export const emitPastFunctions = (plan: Plan, entity: EntityPlan): string =>
-  [emitMasked(plan, entity), emitPast(entity), emitHistory(entity)].filter((part) => part !== "").join("\n\n");
+  [emitMasked(plan, entity), emitThen(entity), emitPast(entity), emitHistory(entity)]
+    .filter((part) => part !== "")
+    .join("\n\n");
 
 const asOwner = "language plpgsql security definer set search_path = pg_catalog, pg_temp as $$";
 const idType = (entity: EntityPlan) => (entity.id === "serial" ? "bigint" : "uuid");
@@ -48,10 +50,30 @@ ${indent(found, 10)}
         ) r on true;
   end loop;`;
 
-function emitPast(entity: EntityPlan): string {
+function emitThen(entity: EntityPlan): string {
   const { name } = entity;
   const table = `app.${ident(name)}`;
-  const stream = streamOf(entity, "r.id");
+  const stream = streamOf(entity, "today.id");
+  return `-- A record of ${name} as it was at a moment, or a version; no row where it was not.
+create or replace function app.then_${name}(today ${table}, moment timestamptz, version integer) returns setof ${table}
+language sql stable as $$
+  select past.*
+    from (
+      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+        from (
+          select e.data, e.version, e.at from gesta.events e
+            where e.stream_id = ${stream} and e.version <= coalesce(then_${name}.version, 2147483647)
+              and e.at <= coalesce(moment, e.at)
+            order by e.version
+        ) e
+        having max(e.version) = coalesce(then_${name}.version, max(e.version))
+    ) s, lateral jsonb_populate_record(null::${table}, s.data || jsonb_build_object(
+      'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+$$;`;
+}
+
+function emitPast(entity: EntityPlan): string {
+  const { name } = entity;
   return `-- Records as they were at a moment or a version: the answers of \`read_${name}\`, or 'future'.
 create or replace function app.past_${name}(askers text[], wanted ${idType(entity)}[], moments timestamptz[], versions integer[])
 returns table (place bigint, answer text)
@@ -65,16 +87,7 @@ ${perAsker(
   "case when q.moments > gesta.now() then 'future' else r.answer end",
   `select case when past.deleted_at is null then concat('found ', past.version, ' ', app.shown_past_${name}(past, r))
             else concat('gone ', gesta.instant(past.deleted_at)) end as answer
-  from ${table} r, lateral (
-    select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
-      from (
-        select e.data, e.version, e.at from gesta.events e
-          where e.stream_id = ${stream} and e.version <= coalesce(q.versions, 2147483647) and e.at <= coalesce(q.moments, e.at)
-          order by e.version
-      ) e
-      having max(e.version) = coalesce(q.versions, max(e.version))
-  ) s, lateral jsonb_populate_record(null::${table}, s.data || jsonb_build_object(
-    'id', r.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
+  from app.${ident(name)} r, lateral app.then_${name}(r, q.moments, q.versions) past
   where r.id = q.id`,
 )}
 end

@@ -29,9 +29,12 @@ const statusColumn = (states: readonly string[]): string =>
 const column = (field: FieldPlan): string =>
   `${ident(field.name)} ${columnType(field)}${field.optional ? "" : " not null"}`;
 
-/** The indexes that the declaration asks for. Unique ones leave deleted records out. */
+/** The indexes that the declaration asks for, which leave deleted records out, and one that finds those. */
 export const emitIndexes = (entity: EntityPlan): string =>
-  [...entity.indexes.map((index) => emitIndex(entity.name, index))].join("\n");
+  [
+    ...entity.indexes.map((index) => emitIndex(entity.name, index)),
+    `create index on app.${ident(entity.name)} (deleted_at) where deleted_at is not null;`,
+  ].join("\n");
 
 function emitIndex(table: string, index: IndexPlan): string {
   const columns = index.columns.map((name) => lowered(index, ident(name))).join(", ");

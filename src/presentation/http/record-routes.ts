@@ -10,8 +10,6 @@ import { callerOf, isVisitor } from "./caller.ts";
 import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { idempotencyOf, readKey } from "./idempotency-key.ts";
-import { momentParameters, readMoment } from "./moment-query.ts";
-
 import { type Query, readQuery } from "./query-string.ts";
 import { readInput } from "./request-input.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -49,14 +47,7 @@ export function idOf(entity: EntityPlan, request: FastifyRequest, parts: HttpPar
 function readRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const query = readQuery(request.url);
-    // A record of the past is whole: `fields` and `expand` beside a moment are refused.
-    const past = momentParameters.some((name) => query.has(name));
-    const point = past ? readMoment(readQuery(request.url, momentParameters)) : null;
     const id = (who: string | null) => idOf(entity, request, parts, who);
-    if (point !== null) {
-      const who = await identifier(parts, request)(entity.name);
-      return answerTagged(request, reply, await parts.history.readAt(entity.name, who, id(who), point), true);
-    }
     const shown = await parts.queries.read(entity.name, identifier(parts, request), id, query);
     return answerTagged(request, reply, shown, shown.whole);
   };

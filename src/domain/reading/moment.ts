@@ -1,31 +1,33 @@
 import type { Fault } from "../../kernel/fault.ts";
-import { Refusal } from "../../kernel/refusal.ts";
-import type { PointInTime } from "../../services/history-service.ts";
-import type { Query } from "./query-string.ts";
 
-/** The parameters that ask for a record as it was. */
-export const momentParameters = ["as_of", "as_of_version"] as const;
+/** A point in the life of a record: a moment (UTC, RFC 3339) or a version. */
+export type PointInTime =
+  | { readonly moment: string; readonly version: null }
+  | { readonly moment: null; readonly version: number };
 
 /** Largest version that the database counts to: one above it is not there either. */
 const largestVersion = 2_147_483_647;
 
-/**
- * Reads `as_of` and `as_of_version`; null where neither is given: the record as it is.
- * @throws Refusal `invalid_query`
- */
-export function readMoment(query: Query): PointInTime | null {
-  const [asOf, asOfVersion] = momentParameters.map((name) => query.get(name));
-  const errors: Fault[] = [];
-  const wrong = (parameter: string, expected: string) =>
-    errors.push({ parameter, code: "invalid_parameter", parameters: { expected } });
-  const moment = asOf === undefined ? null : momentOf(asOf);
-  const version = asOfVersion === undefined ? null : versionOf(asOfVersion);
-  if (asOf !== undefined && moment === null) {
-    wrong("as_of", "must be a moment with an offset, 2026-02-28T12:00:00Z; a + in it is %2B in an address");
+/** Reads `as_of` of a list; null where it is not given: the list as it is. */
+export function readAsOf(parameters: ReadonlyMap<string, string>, faults: Fault[]): string | null {
+  const text = parameters.get("as_of");
+  const moment = text === undefined ? null : momentOf(text);
+  if (text !== undefined && moment === null) {
+    const expected = "must be a moment with an offset, 2026-02-28T12:00:00Z; a + in it is %2B in an address";
+    faults.push({ parameter: "as_of", code: "invalid_parameter", parameters: { expected } });
   }
-  if (asOfVersion !== undefined && version === null) wrong("as_of_version", "must be a whole number, 1 or more");
-  if (asOf !== undefined && asOfVersion !== undefined) wrong("as_of_version", "cannot stand beside `as_of`");
-  if (errors.length > 0) throw new Refusal("invalid_query", { errors });
+  return moment;
+}
+
+/** Reads `as_of` and `as_of_version` of a record; null where neither is given: the record as it is. */
+export function readPoint(parameters: ReadonlyMap<string, string>, faults: Fault[]): PointInTime | null {
+  const moment = readAsOf(parameters, faults);
+  const text = parameters.get("as_of_version");
+  const version = text === undefined ? null : versionOf(text);
+  const wrong = (expected: string) =>
+    faults.push({ parameter: "as_of_version", code: "invalid_parameter", parameters: { expected } });
+  if (text !== undefined && version === null) wrong("must be a whole number, 1 or more");
+  if (text !== undefined && parameters.has("as_of")) wrong("cannot stand beside `as_of`");
   if (moment !== null) return { moment, version: null };
   return version === null ? null : { moment: null, version };
 }
