@@ -91,7 +91,7 @@ export const names = ["reader1", "reader2", "reader3", "clerk", "keeper"] as con
 const letters = ["a", "B", "ä", "Ж", "ж", "z", ",", "\\", "%", "_", "'", "𝒳", " "];
 
 /** Records of `books`, the same for the same seed. */
-const bookInputs = (seed: number, count: number) => {
+export const bookInputs = (seed: number, count: number) => {
   const unset = <T>(of: fc.Arbitrary<T>) => fc.option(of, { freq: 3, nil: null });
   const words = fc.string({ unit: fc.constantFrom(...letters), maxLength: 4 });
   const people = fc.constantFrom(...names.map(person));
