@@ -120,3 +120,91 @@ test("a page with two relations is three statements", async () => {
     await engine.close();
   }
 });
+
+test.each(["price", "-name,price", "id", "-id"])(
+  `a walk by %s as of a moment meets what was there then, as it was, whoever writes (SEED=${seed})`,
+  async (sort) => {
+    // Changes of this one stand at the end of the time that is over.
+    const last = await app.call("POST", "/drinks", null, { name: "the last", price: 1 });
+    const moment = String(last.body.created_at);
+    for (let now = moment; now <= moment; ) {
+      const later = await app.call("PATCH", `/drinks/${last.body.id}`, null, { price: Math.random() });
+      now = String(later.body.updated_at);
+    }
+    const asOf = new URLSearchParams({ sort, limit: String(limit), as_of: moment });
+    const counted = await app.call("GET", `/drinks?${asOf}&count=exact`);
+    const { total } = counted.body.page as { readonly total: number }; // as api.md has it
+    const met = new Map<number, Drink>();
+    let cursor: string | null = "";
+    while (cursor !== null) {
+      const query = new URLSearchParams(asOf);
+      if (cursor !== "") query.set("cursor", cursor);
+      const reply = await app.call("GET", `/drinks?${query}`);
+      expect(reply.status, reply.text).toBe(200);
+      const { drinks, page } = reply.body as unknown as {
+        readonly drinks: readonly Drink[];
+        readonly page: { readonly next: string | null };
+      };
+      for (const drink of drinks) {
+        expect(met.has(drink.id)).toBe(false);
+        met.set(drink.id, drink);
+      }
+      cursor = page.next;
+      const changing = [...drinks.slice(0, 2), ...drinks.slice(-2)].filter(({ id }) => id !== Number(last.body.id));
+      const written = await Promise.all([
+        app.call("POST", "/drinks", null, { name: "too late", price: 0 }),
+        ...changing.map(({ id }, nth) =>
+          nth % 3 === 2
+            ? app.call("DELETE", `/drinks/${id}`)
+            : app.call("PATCH", `/drinks/${id}`, null, { price: 6.5, name: "changed" }),
+        ),
+      ]);
+      for (const { status, text } of written) expect([200, 201, 204, 410], text).toContain(status);
+    }
+    expect(met.size).toBe(total);
+    expect(met.get(Number(last.body.id))?.price).toBe(1);
+    expect([...met.values()].some(({ name }) => name === "too late")).toBe(false);
+  },
+  600_000,
+);
+
+test("a cursor belongs to its moment, and a moment to the past", async () => {
+  const moment = String((await app.call("POST", "/drinks", null, { name: "one", price: 1 })).body.created_at);
+  const { body } = await app.call("GET", `/drinks?limit=2&as_of=${moment}`);
+  const { next } = body.page as { readonly next: string }; // as api.md has it
+  const refusals = [
+    [`cursor=${next}`, "cursor"],
+    [`cursor=${next}&as_of=2026-01-01T00:00:00Z`, "cursor"],
+    ["as_of=2999-01-01T00:00:00Z", "as_of"],
+    ["as_of=2026-01-01", "as_of"],
+    ["as_of=2026-01-01T00:00:00", "as_of"],
+    ["as_of_version=1", "as_of_version"],
+  ] as const;
+  for (const [query, parameter] of refusals) {
+    const reply = await app.call("GET", `/drinks?${query}`);
+    expect([reply.status, reply.body.errors], query).toEqual([400, [expect.objectContaining({ parameter })]]);
+  }
+});
+
+test("what is expanded beside a moment is of that moment too", async () => {
+  const city = async (query: string) => {
+    const { body } = await app.call("GET", `/orders?expand=restaurant&limit=1&fields=restaurant.city${query}`, "admin");
+    return body.orders;
+  };
+  const { body } = await app.call("GET", "/orders?limit=1&expand=restaurant", "admin");
+  const [order] = body.orders as readonly { readonly id: string; readonly restaurant: { readonly id: string } }[]; // as asked for
+  const before = await city("");
+  const { body: at } = await app.call("POST", "/drinks", null, { name: "a clock", price: 1 });
+  const renamed = await app.call("PATCH", `/restaurants/${order?.restaurant.id}`, "admin", { city: "Elsewhere" });
+  expect(renamed.status, renamed.text).toBe(200);
+  expect(String(renamed.body.updated_at) > String(at.created_at)).toBe(true);
+  expect(await city("")).toEqual([{ restaurant: { city: "Elsewhere" } }]);
+  expect(await city(`&as_of=${at.created_at}`)).toEqual(before);
+  const one = `/orders/${order?.id}?expand=restaurant&fields=restaurant.city`;
+  expect((await app.call("GET", `${one}&as_of=${at.created_at}`, "admin")).body).toEqual({
+    restaurant: { city: expect.not.stringMatching("Elsewhere") },
+  });
+  expect((await app.call("GET", `${one}&as_of_version=1`, "admin")).body).toEqual({
+    restaurant: { city: expect.not.stringMatching("Elsewhere") },
+  });
+});

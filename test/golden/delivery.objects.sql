@@ -456,26 +456,35 @@ declare
   fold text := format(') changed cross join lateral app.then_drinks(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('drinks', asked);
   past_conditions text := gesta.conditions('past drinks', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('drinks', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past drinks', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('drinks', asked->'sort');
+    past_keys := gesta.keys_of('past drinks', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
       early := replace(gesta.order_of('past drinks', asked->'sort'), 'changed.', 'today.');
     end if;
   end if;
-  pages := concat(
-    '(select ', show, ' from app.drinks r where r.deleted_at is null', same, conditions, ending, ')',
-    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.drinks today where ', other, ' and today.id in (select gesta.serial_id(e.stream_id) from gesta.events e where e.entity = ''drinks'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.drinks today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_drinks(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.drinks today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.drinks r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.drinks today where ', other, ' and today.id in (select gesta.serial_id(e.stream_id) from gesta.events e where e.entity = ''drinks'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_drinks(page.whole, page.today) from (select whole, today from (', pages, ') pages',
     gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
@@ -1131,17 +1140,18 @@ declare
   fold text := format(') changed cross join lateral app.then_users(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('users', asked);
   past_conditions text := gesta.conditions('past users', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('users', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past users', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('users', asked->'sort');
+    past_keys := gesta.keys_of('past users', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('users', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past users', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
@@ -1151,12 +1161,18 @@ begin
   if not (gesta.is_system() or gesta.roles() && array['admin']) then
     pages := concat(
       '(select ', show, ' from app.users r where r.deleted_at is null', same, ' and r.id = (select gesta.actor())', conditions, ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at is null and today.id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at > ', moment, ' and (today.id = (select gesta.actor()))', early, fold, past_conditions, past_ending, ')');
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at is null and today.id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at > ', moment, ' and (today.id = (select gesta.actor()))', early, fold, past_conditions, past_ending, ')');
+  elsif early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.users today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_users(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
-      '(select ', show, ' from app.users r where r.deleted_at is null', same, conditions, ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''users'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+      '(select ', show, ' from app.users r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''users'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_users(page.whole, page.today) from (select whole, today from (', pages, ') pages',
@@ -1794,26 +1810,35 @@ declare
   fold text := format(') changed cross join lateral app.then_restaurants(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('restaurants', asked);
   past_conditions text := gesta.conditions('past restaurants', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('restaurants', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past restaurants', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('restaurants', asked->'sort');
+    past_keys := gesta.keys_of('past restaurants', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('restaurants', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past restaurants', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
       early := replace(gesta.order_of('past restaurants', asked->'sort'), 'changed.', 'today.');
     end if;
   end if;
-  pages := concat(
-    '(select ', show, ' from app.restaurants r where r.deleted_at is null', same, conditions, ending, ')',
-    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.restaurants today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''restaurants'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.restaurants today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_restaurants(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.restaurants today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.restaurants r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.restaurants today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''restaurants'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_restaurants(page.whole, page.today) from (select whole, today from (', pages, ') pages',
     gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
@@ -2399,26 +2424,35 @@ declare
   fold text := format(') changed cross join lateral app.then_menu_items(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('menu_items', asked);
   past_conditions text := gesta.conditions('past menu_items', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('menu_items', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past menu_items', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('menu_items', asked->'sort');
+    past_keys := gesta.keys_of('past menu_items', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('menu_items', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past menu_items', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
       early := replace(gesta.order_of('past menu_items', asked->'sort'), 'changed.', 'today.');
     end if;
   end if;
-  pages := concat(
-    '(select ', show, ' from app.menu_items r where r.deleted_at is null', same, conditions, ending, ')',
-    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.menu_items today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''menu_items'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.menu_items today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_menu_items(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.menu_items today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.menu_items r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.menu_items today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''menu_items'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_menu_items(page.whole, page.today) from (select whole, today from (', pages, ') pages',
     gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
@@ -3059,26 +3093,35 @@ declare
   fold text := format(') changed cross join lateral app.then_promotions(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('promotions', asked);
   past_conditions text := gesta.conditions('past promotions', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('promotions', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past promotions', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('promotions', asked->'sort');
+    past_keys := gesta.keys_of('past promotions', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('promotions', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past promotions', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
       early := replace(gesta.order_of('past promotions', asked->'sort'), 'changed.', 'today.');
     end if;
   end if;
-  pages := concat(
-    '(select ', show, ' from app.promotions r where r.deleted_at is null', same, conditions, ending, ')',
-    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.promotions today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''promotions'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.promotions today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_promotions(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.promotions today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.promotions r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.promotions today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''promotions'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_promotions(page.whole, page.today) from (select whole, today from (', pages, ') pages',
     gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
@@ -3680,17 +3723,18 @@ declare
   fold text := format(') changed cross join lateral app.then_orders(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('orders', asked);
   past_conditions text := gesta.conditions('past orders', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('orders', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past orders', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('orders', asked->'sort');
+    past_keys := gesta.keys_of('past orders', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('orders', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past orders', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
@@ -3700,14 +3744,20 @@ begin
   if not (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']) then
     pages := concat(
       '(select ', show, ' from app.orders r where r.deleted_at is null', same, ' and r.user_id = (select gesta.actor())', conditions, ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at is null and today.user_id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
-      ' union all (select ', show, ' from app.orders r where r.deleted_at is null', same, ' and r.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) and (r.user_id = (select gesta.actor())) is not true', conditions, ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at is null and today.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) and (today.user_id = (select gesta.actor())) is not true', early, fold, past_conditions, past_ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at > ', moment, ' and (today.user_id = (select gesta.actor()) or today.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])))', early, fold, past_conditions, past_ending, ')');
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at is null and today.user_id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
+      ' union all ', '(select page.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral ', '(select ', show, ' from app.orders r where r.deleted_at is null', same, ' and r.restaurant_id = reached.id and (r.user_id = (select gesta.actor())) is not true', conditions, ending, ')', ' page)',
+      ' union all ', '(select ', past_show, ' from (select * from (select living.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at is null and today.restaurant_id = reached.id and (today.user_id = (select gesta.actor())) is not true offset 0) living) today', early, fold, past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at > ', moment, ' and (today.user_id = (select gesta.actor()) or today.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])))', early, fold, past_conditions, past_ending, ')');
+  elsif early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.orders today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_orders(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
-      '(select ', show, ' from app.orders r where r.deleted_at is null', same, conditions, ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''orders'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+      '(select ', show, ' from app.orders r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''orders'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_orders(page.whole, page.today) from (select whole, today from (', pages, ') pages',
@@ -4325,17 +4375,18 @@ declare
   fold text := format(') changed cross join lateral app.then_wallets(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('wallets', asked);
   past_conditions text := gesta.conditions('past wallets', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('wallets', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past wallets', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('wallets', asked->'sort');
+    past_keys := gesta.keys_of('past wallets', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('wallets', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past wallets', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
@@ -4345,12 +4396,18 @@ begin
   if not (gesta.is_system() or gesta.roles() && array['admin']) then
     pages := concat(
       '(select ', show, ' from app.wallets r where r.deleted_at is null', same, ' and r.user_id = (select gesta.actor())', conditions, ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at is null and today.user_id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at > ', moment, ' and (today.user_id = (select gesta.actor()))', early, fold, past_conditions, past_ending, ')');
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at is null and today.user_id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at > ', moment, ' and (today.user_id = (select gesta.actor()))', early, fold, past_conditions, past_ending, ')');
+  elsif early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.wallets today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_wallets(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
-      '(select ', show, ' from app.wallets r where r.deleted_at is null', same, conditions, ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''wallets'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+      '(select ', show, ' from app.wallets r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''wallets'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_wallets(page.whole, page.today) from (select whole, today from (', pages, ') pages',
@@ -4950,17 +5007,18 @@ declare
   fold text := format(') changed cross join lateral app.then_transfers(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('transfers', asked);
   past_conditions text := gesta.conditions('past transfers', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('transfers', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past transfers', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('transfers', asked->'sort');
+    past_keys := gesta.keys_of('past transfers', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('transfers', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past transfers', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
@@ -4969,15 +5027,21 @@ begin
   end if;
   if not (gesta.is_system() or gesta.roles() && array['admin']) then
     pages := concat(
-      '(select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))', conditions, ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))', early, fold, past_conditions, past_ending, ')',
-      ' union all (select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', conditions, ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', early, fold, past_conditions, past_ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, ' and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) or today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))))', early, fold, past_conditions, past_ending, ')');
+      '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral ', '(select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.from_wallet_id = reached.id', conditions, ending, ')', ' page)',
+      ' union all ', '(select ', past_show, ' from (select * from (select living.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.from_wallet_id = reached.id offset 0) living) today', early, fold, past_conditions, past_ending, ')',
+      ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral ', '(select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.to_wallet_id = reached.id and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', conditions, ending, ')', ' page)',
+      ' union all ', '(select ', past_show, ' from (select * from (select living.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.to_wallet_id = reached.id and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true offset 0) living) today', early, fold, past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, ' and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) or today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))))', early, fold, past_conditions, past_ending, ')');
+  elsif early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.transfers today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_transfers(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
-      '(select ', show, ' from app.transfers r where r.deleted_at is null', same, conditions, ending, ')',
-      ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''transfers'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+      '(select ', show, ' from app.transfers r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''transfers'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_transfers(page.whole, page.today) from (select whole, today from (', pages, ') pages',
@@ -5492,26 +5556,35 @@ declare
   fold text := format(') changed cross join lateral app.then_files(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('files', asked);
   past_conditions text := gesta.conditions('past files', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('files', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past files', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('files', asked->'sort');
+    past_keys := gesta.keys_of('past files', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('files', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past files', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
       early := replace(gesta.order_of('past files', asked->'sort'), 'changed.', 'today.');
     end if;
   end if;
-  pages := concat(
-    '(select ', show, ' from app.files r where r.deleted_at is null', same, conditions, ending, ')',
-    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.files today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''files'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.files today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_files(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.files today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.files r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.files today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''files'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_files(page.whole, page.today) from (select whole, today from (', pages, ') pages',
     gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
@@ -6089,26 +6162,35 @@ declare
   fold text := format(') changed cross join lateral app.then_documents(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('documents', asked);
   past_conditions text := gesta.conditions('past documents', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('documents', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past documents', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('documents', asked->'sort');
+    past_keys := gesta.keys_of('past documents', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('documents', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past documents', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
       early := replace(gesta.order_of('past documents', asked->'sort'), 'changed.', 'today.');
     end if;
   end if;
-  pages := concat(
-    '(select ', show, ' from app.documents r where r.deleted_at is null', same, conditions, ending, ')',
-    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.documents today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''documents'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.documents today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_documents(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.documents today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.documents r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.documents today where ', other, ' and today.id in (select e.stream_id from gesta.events e where e.entity = ''documents'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_documents(page.whole, page.today) from (select whole, today from (', pages, ') pages',
     gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');

@@ -258,26 +258,35 @@ declare
   fold text := format(') changed cross join lateral app.then_drinks(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('drinks', asked);
   past_conditions text := gesta.conditions('past drinks', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('drinks', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past drinks', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('drinks', asked->'sort');
+    past_keys := gesta.keys_of('past drinks', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
       early := replace(gesta.order_of('past drinks', asked->'sort'), 'changed.', 'today.');
     end if;
   end if;
-  pages := concat(
-    '(select ', show, ' from app.drinks r where r.deleted_at is null', same, conditions, ending, ')',
-    ' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.drinks today where ', other, ' and today.id in (select gesta.serial_id(e.stream_id) from gesta.events e where e.entity = ''drinks'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+    pages := concat(
+      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.drinks today where today.deleted_at is null and today.created_at <= ', moment, early,
+        ') changed cross join lateral (select t as whole from app.then_drinks(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.drinks today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
+  else
+    pages := concat(
+      '(select ', show, ' from app.drinks r where r.deleted_at is null', same, '', conditions, ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.drinks today where ', other, ' and today.id in (select gesta.serial_id(e.stream_id) from gesta.events e where e.entity = ''drinks'' and e.version > 1 and e.at > ', moment, ')', early, fold, past_conditions, past_ending, ')');
+  end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_drinks(page.whole, page.today) from (select whole, today from (', pages, ') pages',
     gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');

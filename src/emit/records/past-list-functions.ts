@@ -1,5 +1,5 @@
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
-import { ident } from "../sql-text.ts";
+import { ident, indent } from "../sql-text.ts";
 import { listedFields } from "./listed-fields.ts";
 import type { Reach } from "./reach.ts";
 
@@ -15,12 +15,12 @@ $$;`;
 
 /**
  * A list as of a moment is two: records that have not changed since are as they were, and come from the table by its
- * indexes; the others are folded from their events, and only as many as the page needs where their order cannot have
- * changed. The moment stands in the text, since only a plan for this very moment knows which of both are few.
+ * indexes; the others are folded from their events. Where the order cannot have changed and nothing is filtered, the
+ * records are walked in it, and no more are folded than the page has. The moment stands in the text, since only a plan
+ * for this very moment knows which are few.
  */
 export function emitPastQuery(entity: EntityPlan, reach: Reach | null): string {
   const { name } = entity;
-  const ways = reach === null ? "" : restricted(entity, reach);
   return `-- The query for a page of ${name} as of a moment, or for all that are to be counted: what has not changed since, and what
 -- has, as it was.
 create or replace function app.query_past_${name}(asked jsonb, counting boolean) returns text
@@ -32,66 +32,84 @@ declare
   fold text := format(') changed cross join lateral app.then_${name}(changed.today, %s, null) r where r.deleted_at is null', moment);
   conditions text := gesta.conditions('${name}', asked);
   past_conditions text := gesta.conditions('past ${name}', asked);
-  show text := 'r as whole, r as today, ' || gesta.keys_of('${name}', asked->'sort');
-  past_show text := 'r as whole, changed.today, ' || gesta.keys_of('past ${name}', asked->'sort');
+  show text := '1';
+  past_show text := '1';
+  past_keys text;
   ending text;
   past_ending text;
   early text;
   pages text;
 begin
-  if counting then
-    show := '1';
-    past_show := '1';
-  else
+  if not counting then
+    show := 'r as whole, r as today, ' || gesta.keys_of('${name}', asked->'sort');
+    past_keys := gesta.keys_of('past ${name}', asked->'sort');
+    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('${name}', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     past_ending := concat(gesta.order_of('past ${name}', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
     if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
       early := replace(gesta.order_of('past ${name}', asked->'sort'), 'changed.', 'today.');
     end if;
   end if;
-${ways}  ${reach === null ? "" : "else\n    "}pages := concat(
-${indented(everything(entity), reach === null ? 4 : 6)});
-${reach === null ? "" : "  end if;\n"}  if counting then return concat('select from (', pages, ') counted'); end if;
+${reach === null ? everything(entity) : restricted(entity, reach)}  if counting then return concat('select from (', pages, ') counted'); end if;
   return concat('select array(select app.shown_past_${name}(page.whole, page.today) from (select whole, today from (', pages, ') pages',
     gesta.order_of(null, asked->'sort'), ' limit ', (asked->'values'->>1)::integer, ' offset ', (asked->'values'->>0)::integer, ') page)');
 end
 $$;`;
 }
 
-const indented = (parts: readonly string[], by: number): string =>
-  parts.map((part) => " ".repeat(by) + part).join(",\n");
+/** Records that have not changed. */
+const same = (table: string, found: string): string =>
+  `'(select ', show, ' from ${table} r where r.deleted_at is null', same, '${found}', conditions, ending, ')'`;
 
-/** Records that have changed, found by `found`. */
-const changed = ({ name }: EntityPlan, found: string): string =>
-  `' union all (select ', past_show, ' from (select today, today.id, today.created_at from app.${ident(name)} today where ', other, ' and ${found}', early, fold, past_conditions, past_ending, ')'`;
+/** Records that have, given as a query for them as they are today. */
+const past = (today: string): string =>
+  `'(select ', past_show, ' from (${today}', early, fold, past_conditions, past_ending, ')'`;
 
-const everything = (entity: EntityPlan): readonly string[] => {
-  const id = entity.id === "serial" ? "gesta.serial_id(e.stream_id)" : "e.stream_id";
-  const events = `today.id in (select ${id} from gesta.events e where e.entity = ''${entity.name}'' and e.version > 1 and e.at > ', moment, ')`;
-  return [
-    `'(select ', show, ' from app.${ident(entity.name)} r where r.deleted_at is null', same, conditions, ending, ')'`,
-    changed(entity, events),
-  ];
-};
+const today = (table: string, found: string): string =>
+  `select today, today.id, today.created_at from ${table} today where ', other, ' and ${found}`;
 
-/** For whoever may not read all of them: one part for each way in which a record can be theirs. */
+const together = (parts: readonly string[]): string =>
+  `pages := concat(
+${indent(parts.join(",\n' union all ', "), 2)});`;
+
+/** For whoever may read all of them. */
+function everything({ name, id: kind }: EntityPlan): string {
+  const table = `app.${ident(name)}`;
+  const id = kind === "serial" ? "gesta.serial_id(e.stream_id)" : "e.stream_id";
+  const events = `select ${id} from gesta.events e where e.entity = ''${name}'' and e.version > 1 and e.at > ', moment, '`;
+  const walk = `'(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from ${table} today where today.deleted_at is null and today.created_at <= ', moment, early,
+  ') changed cross join lateral (select t as whole from app.then_${name}(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
+  ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')'`;
+  return `  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+${indent(together([walk, past(today(table, "today.deleted_at > ', moment, '"))]), 4)}
+  else
+${indent(together([same(table, ""), past(today(table, `today.id in (${events})`))]), 4)}
+  end if;
+`;
+}
+
+/** For the others: parts for each way in which a record can be theirs. */
 function restricted(entity: EntityPlan, { all, branches }: Reach): string {
+  const table = `app.${ident(entity.name)}`;
+  const ofToday = (condition: string) => condition.replaceAll(/\br\./g, "today.");
   const own = branches.map(({ ids, column }) =>
     ids === null ? `${column} = (select gesta.actor())` : `${column} = any (array(${ids}))`,
   );
-  const ofToday = (condition: string) => condition.replaceAll(/\br\./g, "today.");
-  const parts = branches.flatMap((_, nth) => {
+  const parts = branches.flatMap(({ ids, column }, nth) => {
     // Records that an earlier part has found already are left out.
     const others = own.slice(0, nth).map((condition) => ` and (${condition}) is not true`);
-    const condition = `${own[nth]}${others.join("")}`;
+    const found = `${ids === null ? own[nth] : `${column} = reached.id`}${others.join("")}`;
+    const unchanged = same(table, ` and ${found}`);
+    const living = today(table, `today.deleted_at is null and ${ofToday(found)}`);
+    if (ids === null) return [unchanged, past(living)];
+    const each = `unnest(array(${ids})) reached (id) cross join lateral`;
     return [
-      `'${nth === 0 ? "" : " union all "}(select ', show, ' from app.${ident(entity.name)} r where r.deleted_at is null', same, ' and ${condition}', conditions, ending, ')'`,
-      changed(entity, `today.deleted_at is null and ${ofToday(condition)}`),
+      `'(select page.* from ${each} ', ${unchanged}, ' page)'`,
+      past(`select * from (select living.* from ${each} (${living} offset 0) living) today`),
     ];
   });
-  const deleted = changed(entity, `today.deleted_at > ', moment, ' and (${own.map(ofToday).join(" or ")})`);
+  const deleted = past(today(table, `today.deleted_at > ', moment, ' and (${own.map(ofToday).join(" or ")})`));
   return `  if not (${all}) then
-    pages := concat(
-${indented([...parts, deleted], 6)});
-`;
+${indent(together([...parts, deleted]), 4)}
+${everything(entity).replace("if early", "elsif early")}`;
 }
