@@ -536,13 +536,15 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids bigint[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start bigint := coalesce(after, 0);
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_drinks(r) as body
         from app.drinks r
-        where r.deleted_at is null and r.id > coalesce(after, 0)
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;
@@ -1225,6 +1227,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   if not (gesta.is_system() or gesta.roles() && array['admin']) then
@@ -1236,7 +1240,7 @@ begin
     from (
       select r.id, app.shown_users(r) as body
         from app.users r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;
@@ -1890,13 +1894,15 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_restaurants(r) as body
         from app.restaurants r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;
@@ -2504,13 +2510,15 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_menu_items(r) as body
         from app.menu_items r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;
@@ -3173,13 +3181,15 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_promotions(r) as body
         from app.promotions r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;
@@ -3810,6 +3820,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   if not (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']) then
@@ -3821,7 +3833,7 @@ begin
     from (
       select r.id, app.shown_orders(r) as body
         from app.orders r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;
@@ -4460,6 +4472,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   if not (gesta.is_system() or gesta.roles() && array['admin']) then
@@ -4471,7 +4485,7 @@ begin
     from (
       select r.id, app.shown_wallets(r) as body
         from app.wallets r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;
@@ -5094,6 +5108,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   if not (gesta.is_system() or gesta.roles() && array['admin']) then
@@ -5105,7 +5121,7 @@ begin
     from (
       select r.id, app.shown_transfers(r) as body
         from app.transfers r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;
@@ -5636,13 +5652,15 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_files(r) as body
         from app.files r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;
@@ -6242,13 +6260,15 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids uuid[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_documents(r) as body
         from app.documents r
-        where r.deleted_at is null and r.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;

@@ -338,13 +338,15 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   bodies text[];
   ids bigint[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start bigint := coalesce(after, 0);
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_drinks(r) as body
         from app.drinks r
-        where r.deleted_at is null and r.id > coalesce(after, 0)
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;

@@ -141,13 +141,15 @@ ${asOwner}
 declare
   bodies text[];
   ids ${idType(entity)}[];
+  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
+  start ${idType(entity)} := coalesce(after, ${lowest(entity)});
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;${elsewhere}
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_${name}(r) as body
         from app.${ident(name)} r
-        where r.deleted_at is null and r.id > coalesce(after, ${lowest(entity)})
+        where r.deleted_at is null and r.id > start
         order by r.id
         limit taken + 1 offset skipped
     ) page;
