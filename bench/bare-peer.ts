@@ -19,7 +19,7 @@ const statements = {
   list: {
     name: "list",
     text: `select coalesce(json_agg(row), '[]')::text from (
-      select ${order} as row from app.orders where deleted_at is null order by id limit $1) page`,
+      select ${order} as row from app.orders where deleted_at is null and id > $2 order by id limit $1) page`,
   },
   create: {
     name: "create",
@@ -66,7 +66,7 @@ async function answer(request: IncomingMessage): Promise<string | undefined> {
   };
   if (request.method === "GET") {
     return url.startsWith("/orders?")
-      ? `{"orders":${await run(statements.list, [20])}}`
+      ? `{"orders":${await run(statements.list, [20, url.slice(-36)])}}`
       : run(statements.get, [url.slice(8)]);
   }
   const body = JSON.parse(await bodyOf(request));

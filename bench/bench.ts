@@ -8,7 +8,8 @@ import { connections, load, type Request, tool, type Variant } from "./load.ts";
 
 /**
  * Gesta against two peers on the same tables of the same server, in one run: rounds interleave, medians are compared.
- * Seconds of a round and number of rounds: BENCH_SECONDS (4) and BENCH_ROUNDS (5).
+ * Seconds of a round and number of rounds: BENCH_SECONDS (4) and BENCH_ROUNDS (5);
+ * the workloads, all by default, with commas between them: BENCH_ONLY.
  */
 const seconds = Number(process.env.BENCH_SECONDS ?? 4);
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
@@ -42,7 +43,7 @@ try {
     ["customer1", "customer2", "customer3"].map((name) => tokenOf(name, environment)),
   );
   const [customer = ""] = customers;
-  const manager = await tokenOf("manager", environment);
+  const readers = await Promise.all(["manager", "logistician", "admin"].map((name) => tokenOf(name, environment)));
   const me = await json(`${originOf("gesta")}/users/me`, customer);
   for (const peer of ["bare", "drizzle"] as const) {
     const child = fork(fileURLToPath(new URL(`${peer}-peer.js`, import.meta.url)), {
@@ -51,7 +52,8 @@ try {
     await once(child, "message");
     children.push(child);
   }
-  const workloads = await workloadsFor(customers, manager);
+  const only = process.env.BENCH_ONLY?.split(",");
+  const workloads = await workloadsFor(customers, readers);
   // What autovacuum would do within a minute: without statistics, all peers sort whole tables.
   await query(url, "analyze");
   say(
@@ -59,7 +61,9 @@ try {
   );
   say("| workload | gesta | bare | fastify + drizzle | gesta / bare | gesta / drizzle |");
   say("|---|---|---|---|---|---|");
-  for (const [name, request] of Object.entries(workloads)) say(await measured(name, request));
+  for (const [name, request] of Object.entries(workloads)) {
+    if (only?.includes(name) !== false) say(await measured(name, request));
+  }
 } finally {
   for (const child of children) child.kill("SIGTERM");
   await sleep(500);
@@ -69,10 +73,12 @@ try {
 async function measured(name: string, request: Request): Promise<string> {
   const rates: Record<Peer, number[]> = { gesta: [], bare: [], drizzle: [] };
   const peers = Object.keys(ports) as Peer[]; // the literal's own keys
-  for (const peer of peers) await load(originOf(peer), request, 2);
+  const variants = request.variants.map(({ path, peerPath = path, headers }) => ({ path: peerPath, headers }));
+  const askedOf = (peer: Peer) => (peer === "gesta" ? request : { ...request, variants });
+  for (const peer of peers) await load(originOf(peer), askedOf(peer), 2);
   for (let round = 0; round < rounds; round++) {
     for (const peer of peers) {
-      const { perSecond, failed } = await load(originOf(peer), request, seconds);
+      const { perSecond, failed } = await load(originOf(peer), askedOf(peer), seconds);
       if (failed > 0) throw new Error(`${name}: ${peer} failed ${failed} requests`);
       rates[peer].push(perSecond);
     }
@@ -88,7 +94,10 @@ async function measured(name: string, request: Request): Promise<string> {
   return `| ${cells.join(" | ")} |`;
 }
 
-async function workloadsFor(customers: readonly string[], manager: string): Promise<Readonly<Record<string, Request>>> {
+async function workloadsFor(
+  customers: readonly string[],
+  readers: readonly string[],
+): Promise<Readonly<Record<string, Request>>> {
   const origin = originOf("gesta");
   const [customer = ""] = customers;
   const asCustomer = { authorization: `Bearer ${customer}` };
@@ -102,6 +111,7 @@ async function workloadsFor(customers: readonly string[], manager: string): Prom
   };
   const inJson = { "content-type": "application/json" };
   const own = await Promise.all(customers.map((token) => placedBy(token, order)));
+  const pages = await pagesFor(readers);
   const drink = {
     method: "POST",
     variants: [{ path: "/drinks", headers: inJson }],
@@ -109,12 +119,9 @@ async function workloadsFor(customers: readonly string[], manager: string): Prom
   } as const;
   return {
     "get by id": { method: "GET", variants: own.flat(), body: null, keyed: false },
-    "list of 20": {
-      method: "GET",
-      variants: [{ path: "/orders?limit=20", headers: { authorization: `Bearer ${manager}` } }],
-      body: null,
-      keyed: false,
-    },
+    // Of a hundred pages for three callers no two that wait at the same moment are the same.
+    "list of 20": { method: "GET", variants: pages, body: null, keyed: false },
+    "the same list of 20": { method: "GET", variants: pages.slice(0, 1), body: null, keyed: false },
     "create a drink": { ...drink, keyed: false },
     "create with a key": { ...drink, keyed: true },
     "place an order": {
@@ -138,6 +145,19 @@ async function placedBy(token: string, order: object): Promise<readonly Variant[
     return { path: `/orders/${JSON.parse(await reply.text()).id}`, headers };
   });
   return Promise.all(placed);
+}
+
+/** A hundred pages of orders for each reader; where Gesta takes a cursor, its peers take the id to go on after. */
+async function pagesFor(readers: readonly string[]): Promise<readonly Variant[]> {
+  const [reader = ""] = readers;
+  const starts = Array.from({ length: 100 }, async (_, skip) => {
+    const { orders, page } = await json(`${originOf("gesta")}/orders?limit=1&skip=${skip}`, reader);
+    const path = `/orders?limit=20&cursor=${page.next}`;
+    return { path, peerPath: `/orders?limit=20&after=${orders[0].id}` };
+  });
+  return (await Promise.all(starts)).flatMap((paths) =>
+    readers.map((token) => ({ ...paths, headers: { authorization: `Bearer ${token}` } })),
+  );
 }
 
 interface Item {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { and, asc, eq, inArray, isNull } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNull } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { bigint, boolean, integer, jsonb, numeric, pgSchema, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import Fastify from "fastify";
@@ -80,16 +80,24 @@ server.get<{ Params: { id: string } }>("/orders/:id", async (request, reply) => 
   return order === undefined ? reply.code(404).send() : shown(order);
 });
 
-server.get<{ Querystring: { limit: number } }>(
+server.get<{ Querystring: { limit: number; after: string } }>(
   "/orders",
   {
-    schema: { querystring: { type: "object", properties: { limit: { type: "integer", minimum: 1, maximum: 1000 } } } },
+    schema: {
+      querystring: {
+        type: "object",
+        properties: {
+          limit: { type: "integer", minimum: 1, maximum: 1000 },
+          after: { type: "string", format: "uuid" },
+        },
+      },
+    },
   },
   async (request) => {
     const rows = await db
       .select()
       .from(orders)
-      .where(isNull(orders.deleted_at))
+      .where(and(isNull(orders.deleted_at), gt(orders.id, request.query.after)))
       .orderBy(asc(orders.id))
       .limit(request.query.limit);
     return { orders: rows.map(shown) };

@@ -7,6 +7,8 @@ import autocannon from "autocannon";
 
 export interface Variant {
   readonly path: string;
+  /** The same for the peers, where it differs. */
+  readonly peerPath?: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 

@@ -3,6 +3,12 @@ import { DatabaseError } from "./engine.ts";
 
 interface Waiting<Question, Answer> {
   readonly question: Question;
+  readonly key: string | null;
+  /** Whoever asked it: more than one where they asked the same. */
+  readonly askers: Asker<Answer>[];
+}
+
+interface Asker<Answer> {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -21,23 +27,37 @@ export interface BatchLimits {
  * question leaves at the end of the turn of the event loop in which it came, and while statements are under way the
  * next batch gathers by itself. A statement that the database refuses is asked again question by question, so one
  * question's failure is its own; it was rolled back whole, so nothing happens twice.
+ *
+ * Where `sameAs` is given, questions with the same text that wait at the same moment are asked once. None joins a
+ * statement that has left: each is answered by one that began after the question came, so it sees all that was
+ * committed before.
  */
 export class Batch<Question, Answer> {
   readonly #ask: (questions: readonly Question[]) => Promise<readonly Answer[]>;
   readonly #limits: BatchLimits;
+  readonly #sameAs: ((question: Question) => string) | null;
+  readonly #waiting = new Map<string, Waiting<Question, Answer>>();
+  #askers = 0;
   #queue: Waiting<Question, Answer>[] = [];
   #underWay = 0;
   #scheduled = false;
 
-  constructor(ask: (questions: readonly Question[]) => Promise<readonly Answer[]>, limits: BatchLimits) {
+  /** @param sameAs a text that is equal for equal questions, of the same actor; absent where each must be asked */
+  constructor(
+    ask: (questions: readonly Question[]) => Promise<readonly Answer[]>,
+    limits: BatchLimits,
+    sameAs: ((question: Question) => string) | null = null,
+  ) {
     this.#ask = ask;
     this.#limits = limits;
+    this.#sameAs = sameAs;
   }
 
   ask(question: Question): Promise<Answer> {
-    if (this.#queue.length >= this.#limits.waiting) return Promise.reject(new Refusal("overloaded", { retryAfter: 1 }));
+    if (this.#askers >= this.#limits.waiting) return Promise.reject(new Refusal("overloaded", { retryAfter: 1 }));
     return new Promise((resolve, reject) => {
-      this.#queue.push({ question, resolve, reject });
+      this.#askers++;
+      if (this.#joins(question, { resolve, reject })) return;
       if (this.#scheduled || this.#underWay >= this.#limits.lanes) return;
       this.#scheduled = true;
       setImmediate(() => {
@@ -47,9 +67,27 @@ export class Batch<Question, Answer> {
     });
   }
 
+  /** Whether the question waits already. Otherwise it does from now on. */
+  #joins(question: Question, asker: Asker<Answer>): boolean {
+    const key = this.#sameAs?.(question) ?? null;
+    const same = key === null ? undefined : this.#waiting.get(key);
+    if (same !== undefined) {
+      same.askers.push(asker);
+      return true;
+    }
+    const waiting = { question, key, askers: [asker] };
+    this.#queue.push(waiting);
+    if (key !== null) this.#waiting.set(key, waiting);
+    return false;
+  }
+
   #send(): void {
     while (this.#queue.length > 0 && this.#underWay < this.#limits.lanes) {
       const batch = this.#queue.splice(0, this.#limits.size);
+      for (const { key, askers } of batch) {
+        this.#askers -= askers.length;
+        if (key !== null) this.#waiting.delete(key);
+      }
       this.#underWay++;
       void this.#answer(batch).then(() => {
         this.#underWay--;
@@ -62,12 +100,14 @@ export class Batch<Question, Answer> {
     try {
       const answers = await this.#ask(batch.map(({ question }) => question));
       if (answers.length !== batch.length) throw new Error(`${batch.length} questions got ${answers.length} answers`);
-      for (const [index, answer] of answers.entries()) batch[index]?.resolve(answer);
+      for (const [index, answer] of answers.entries()) {
+        for (const { resolve } of batch[index]?.askers ?? []) resolve(answer);
+      }
     } catch (error) {
       if (batch.length > 1 && error instanceof DatabaseError) {
         for (const one of batch) await this.#answer([one]);
       } else {
-        for (const { reject } of batch) reject(error);
+        for (const { askers } of batch) for (const { reject } of askers) reject(error);
       }
     }
   }

@@ -237,25 +237,33 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
     read: byId("read", parseShown),
     load: byId("load", parseLoaded),
     loadBy: new Map(keys),
-    list: new Batch<OnePage, Page>(async (questions) => {
-      const rows = await engine.run({ name: `list_${name}`, text: listText, writes: false }, [
-        questions.map(({ who }) => who),
-        questions.map(({ query }) => query.after?.[0] ?? null),
-        questions.map(({ query }) => query.skip),
-        questions.map(({ query }) => query.limit),
-      ]);
-      return rows.map((row) => parsePage(textOf(row[0])));
-    }, lists),
-    find: new Batch<OnePage, Page>(async (questions) => {
-      const rows = await inTime(
-        engine.run({ name: `find_${name}`, text: findText, writes: false }, [
+    list: new Batch<OnePage, Page>(
+      async (questions) => {
+        const rows = await engine.run({ name: `list_${name}`, text: listText, writes: false }, [
           questions.map(({ who }) => who),
-          questions.map(({ query }) => askedFor(query)),
-        ]),
-        questions,
-      );
-      return rows.map((row) => parsePage(textOf(row[0])));
-    }, lists),
+          questions.map(({ query }) => query.after?.[0] ?? null),
+          questions.map(({ query }) => query.skip),
+          questions.map(({ query }) => query.limit),
+        ]);
+        return rows.map((row) => parsePage(textOf(row[0])));
+      },
+      lists,
+      ({ who, query }) => `${who} ${query.skip} ${query.limit} ${query.after?.[0] ?? ""}`,
+    ),
+    find: new Batch<OnePage, Page>(
+      async (questions) => {
+        const rows = await inTime(
+          engine.run({ name: `find_${name}`, text: findText, writes: false }, [
+            questions.map(({ who }) => who),
+            questions.map(({ query }) => askedFor(query)),
+          ]),
+          questions,
+        );
+        return rows.map((row) => parsePage(textOf(row[0])));
+      },
+      lists,
+      ({ who, query }) => `${who} ${askedFor(query)}`,
+    ),
     async count(who: Who, query: ListQuery) {
       const text = `select app.count_${name}($1, $2::jsonb, $3)`;
       const asked = askedFor({ ...query, after: null });

@@ -540,13 +540,21 @@ declare
   start bigint := coalesce(after, 0);
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.drinks r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_drinks(r) as body
         from app.drinks r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');
@@ -1236,13 +1244,21 @@ begin
       'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
       'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
   end if;
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.users r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_users(r) as body
         from app.users r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');
@@ -1898,13 +1914,21 @@ declare
   start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.restaurants r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_restaurants(r) as body
         from app.restaurants r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');
@@ -2514,13 +2538,21 @@ declare
   start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.menu_items r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_menu_items(r) as body
         from app.menu_items r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');
@@ -3185,13 +3217,21 @@ declare
   start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.promotions r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_promotions(r) as body
         from app.promotions r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');
@@ -3829,13 +3869,21 @@ begin
       'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
       'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
   end if;
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.orders r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_orders(r) as body
         from app.orders r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');
@@ -4481,13 +4529,21 @@ begin
       'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
       'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
   end if;
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.wallets r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_wallets(r) as body
         from app.wallets r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');
@@ -5117,13 +5173,21 @@ begin
       'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
       'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
   end if;
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.transfers r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_transfers(r) as body
         from app.transfers r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');
@@ -5656,13 +5720,21 @@ declare
   start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.files r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_files(r) as body
         from app.files r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');
@@ -6264,13 +6336,21 @@ declare
   start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.documents r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_documents(r) as body
         from app.documents r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');

@@ -145,13 +145,21 @@ declare
   start ${idType(entity)} := coalesce(after, ${lowest(entity)});
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;${elsewhere}
+  -- Where the page begins: a record that is left out is not made JSON of.
+  if skipped > 0 then
+    select r.id into start from app.${ident(name)} r
+      where r.deleted_at is null and r.id > start
+      order by r.id
+      limit 1 offset skipped - 1;
+    if start is null then return concat('listed -', chr(10), '[]'); end if;
+  end if;
   select array_agg(page.body), array_agg(page.id) into bodies, ids
     from (
       select r.id, app.shown_${name}(r) as body
         from app.${ident(name)} r
         where r.deleted_at is null and r.id > start
         order by r.id
-        limit taken + 1 offset skipped
+        limit taken + 1
     ) page;
   return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
                 chr(10), '[', array_to_string(bodies[:taken], ','), ']');

@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** The strong tag of a whole record (RFC 9110 § 8.8.3): its version. */
 export const tagOf = (version: number): string => `"${version}"`;
 
 /** The weak tag of a list: its content. */
-export const weakTagOf = (body: string): string => `W/"${createHash("sha1").update(body).digest("base64url")}"`;
+export const weakTagOf = (body: string): string => `W/"${hash("sha1", body, "base64url")}"`;
 
 /** The versions that `If-Match` names: null when it was not sent, none for tags that are no versions. */
 export function expectedVersions(header: string | undefined): readonly number[] | "any" | null {
