@@ -28,7 +28,8 @@ try {
   const url = server.url("bench");
   const environment = { ...process.env, DATABASE_URL: url, GESTA_JWT_SECRET: secret, HOST: "127.0.0.1" };
   children.push(
-    spawn(process.execPath, ["bin/gesta.js", "start"], {
+    // As `npx gesta start` does it: with the flags of its first line.
+    spawn("bin/gesta.js", ["start"], {
       cwd: root,
       env: { ...environment, PORT: String(ports.gesta) },
       stdio: ["ignore", "ignore", "inherit"],
@@ -49,8 +50,12 @@ try {
     const child = fork(fileURLToPath(new URL(`${peer}-peer.js`, import.meta.url)), {
       env: { ...environment, PORT: String(ports[peer]), BENCH_USER: String(me.id) },
     });
-    await once(child, "message");
     children.push(child);
+    const ended = once(child, "exit").then(([code]) => {
+      throw new Error(`the ${peer} peer ended with ${code} before it served`);
+    });
+    await Promise.race([once(child, "message"), ended]);
+    ended.catch(() => {});
   }
   const only = process.env.BENCH_ONLY?.split(",");
   const workloads = await workloadsFor(customers, readers);

@@ -18,7 +18,7 @@ import type { JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
 import type { PastRepository } from "../repositories/past-repository.ts";
-import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
+import type { RecordsRepository, Shown, Who } from "../repositories/records-repository.ts";
 import { expand } from "./expand-records.ts";
 
 export interface ShownRecord {
@@ -106,8 +106,18 @@ export function queriesService({ plan, records, past, cursors, roleOf }: Parts):
     return entity;
   };
 
+  /** A whole record of now, which is what is asked most: nothing of the question has to be read. */
+  async function readNow(name: string, identify: Identify, id: (who: Who) => string): Promise<ShownRecord> {
+    const who = await identify(name);
+    if (who === null && open.get(name) !== true) throw new Refusal("unauthenticated");
+    const shown = await records.read(name, who, id(who));
+    if (shown.outcome === "found") return { version: shown.version, whole: true, body: shown.body };
+    throw unseen(of(name), shown);
+  }
+
   return {
     async read(name, identify, id, parameters) {
+      if (parameters.size === 0) return readNow(name, identify, id);
       const { who, query } = await asked<RecordQuery>(of(name), identify, parameters, readRecordQuery);
       const { point } = query;
       const shown = point === null ? await records.read(name, who, id(who)) : await past.at(name, who, id(who), point);
@@ -116,13 +126,12 @@ export function queriesService({ plan, records, past, cursors, roleOf }: Parts):
           const moment = point === null ? null : (point.moment ?? updatedAt(shown.body));
           return { version: shown.version, whole: isWhole(query), body: await shaped(query, who, shown.body, moment) };
         }
-        case "gone":
-          throw new Refusal("gone", goneSince(of(name), shown.deletedAt));
         case "future":
           throw future();
+        case "gone":
         case "not_found":
         case "unauthenticated":
-          throw new Refusal(shown.outcome);
+          throw unseen(of(name), shown);
       }
     },
     async list(name, identify, parameters) {
@@ -139,6 +148,9 @@ export function queriesService({ plan, records, past, cursors, roleOf }: Parts):
     },
   };
 }
+
+const unseen = (entity: EntityPlan, shown: Exclude<Shown, { readonly outcome: "found" }>): Refusal =>
+  shown.outcome === "gone" ? new Refusal("gone", goneSince(entity, shown.deletedAt)) : new Refusal(shown.outcome);
 
 /** Only the database knows what time it is for its events. */
 const future = (): Refusal => {

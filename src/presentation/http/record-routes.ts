@@ -86,13 +86,16 @@ function listRoute(parts: HttpParts, entity: EntityPlan) {
 
 /** Asks who sent the request, once for each entity that it reads: an API key is good for some only. */
 function identifier(parts: HttpParts, request: FastifyRequest): (entity: string) => Promise<string | null> {
-  const known = new Map<string, Promise<string | null>>();
+  let [latest, who]: [string | null, Promise<string | null>] = [null, nobody];
   return (entity) => {
-    const who = known.get(entity) ?? callerOf(parts, request, readScope(entity)).then((caller) => caller.who);
-    known.set(entity, who);
+    if (entity === latest) return who;
+    latest = entity;
+    who = callerOf(parts, request, readScope(entity)).then((caller) => caller.who);
     return who;
   };
 }
+
+const nobody: Promise<string | null> = Promise.resolve(null);
 
 function impactRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
