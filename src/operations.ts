@@ -1,27 +1,38 @@
+import { setTimeout } from "node:timers/promises";
 import type { Engine } from "./database/engine.ts";
 import { type Application, sownActor } from "./declare/application.ts";
 import { type LintReport, lint } from "./emit/lint/lint.ts";
 import { openApiFiles } from "./emit/openapi/openapi-files.ts";
 import { commandsParts, openEngine, type Surroundings } from "./gesta.ts";
 import { systemClock } from "./kernel/clock.ts";
+import { signedCursors } from "./kernel/cursor.ts";
 import { newIdentifier } from "./kernel/identifier.ts";
 import { makePlan } from "./plan/make-plan.ts";
+import { accountsRepository } from "./repositories/accounts-repository.ts";
 import { ledgerRepository } from "./repositories/ledger-repository.ts";
+import { pastRepository } from "./repositories/past-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
 import { trashRepository } from "./repositories/trash-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
+import { authenticationService } from "./services/authentication-service.ts";
+import { bulkService } from "./services/bulk-service.ts";
 import { commandsService } from "./services/commands-service.ts";
 import { type Explanation, explainService } from "./services/explain-service.ts";
+import { type Exported, type ExportRequest, exportService } from "./services/export-service.ts";
+import { type ImportReport, type ImportRequest, importService } from "./services/import-service.ts";
 import { type LedgerService, ledgerService } from "./services/ledger-service.ts";
-import { signToken } from "./services/tokens.ts";
+import { queriesService } from "./services/queries-service.ts";
+import { configuredTokens, signToken } from "./services/tokens.ts";
 import { type TrashService, trashService } from "./services/trash-service.ts";
 import type { VerifyReport } from "./services/verification-service.ts";
 import { entityWithWorkflow, type WorkflowService, workflowService } from "./services/workflow-service.ts";
 
 export type { Application as RunnableApplication } from "./declare/application.ts";
+export { cellOf } from "./domain/csv-cells.ts";
 export { workflowFormats } from "./emit/diagram/workflow-formats.ts";
 export type { Explanation } from "./services/explain-service.ts";
 export type { ExplainedPart } from "./services/explained-policy.ts";
+export type { ImportFile, ImportLine, ImportReport, RejectedLine } from "./services/import-service.ts";
 export type { LedgerService } from "./services/ledger-service.ts";
 export type { TrashService } from "./services/trash-service.ts";
 export type { WorkflowService } from "./services/workflow-service.ts";
@@ -60,6 +71,54 @@ export const applicationDocuments = (declared: Application): ReadonlyMap<string,
 
 /** What the application's public face tells strangers. */
 export const lintApplication = (declared: Application): LintReport => lint(makePlan(declared).plan);
+
+/** Who `--as` means: Gesta itself, a visitor, a sown user by name, or any user by id. */
+const actorNamed = (declared: Application, name: string | null) =>
+  name === null || name === "system" ? "system" : name === "visitor" ? null : sownActor(declared, name);
+
+async function demandDatabase(engine: Engine): Promise<void> {
+  if (await workflowRepository(engine).exists()) return;
+  throw new Error("There is no database yet. Start the application once; it makes it.");
+}
+
+/** Creates a record for each line of a file, as somebody. */
+export const importFile = (
+  declared: Application,
+  around: Surroundings,
+  name: string | null,
+  request: Omit<ImportRequest, "who">,
+): Promise<ImportReport> =>
+  onEngine(around, async (engine) => {
+    await demandDatabase(engine);
+    const planned = makePlan(declared);
+    const bulk = bulkService(commandsParts(planned, engine, around));
+    const imports = importService({ plan: planned.plan, bulk, pause: setTimeout });
+    return imports.run({ ...request, who: actorNamed(declared, name) });
+  });
+
+/** Walks through the records that somebody may read. */
+export const withExport = <T>(
+  declared: Application,
+  around: Surroundings,
+  name: string | null,
+  request: Omit<ExportRequest, "who">,
+  work: (exported: Exported) => Promise<T>,
+): Promise<T> =>
+  onEngine(around, async (engine) => {
+    await demandDatabase(engine);
+    const { configuration, secret, clock = systemClock } = around;
+    const { plan } = makePlan(declared);
+    const records = recordsRepository(engine, plan);
+    const tokens = configuredTokens(configuration, secret, clock);
+    const { roleOf } = authenticationService(plan, tokens, records, accountsRepository(engine));
+    const past = pastRepository(engine, plan);
+    const queries = queriesService({
+      ...{ plan, records, past, cursors: signedCursors(secret) },
+      roleOf: async (who) => (who === "system" ? null : roleOf(who)),
+    });
+    const exports = exportService({ plan, queries, roleOf });
+    return work(await exports.open({ ...request, who: actorNamed(declared, name) }));
+  });
 
 /** Opens the database for an operator who looks after the workflows, and closes it again. */
 export const withWorkflows = <T>(

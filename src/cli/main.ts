@@ -1,6 +1,8 @@
 import { parseArgs } from "node:util";
 import { seededToken } from "../operations.ts";
 import { explain } from "./explain.ts";
+import { exportRecords } from "./export.ts";
+import { importRecords, type TransferRequest } from "./import.ts";
 import { type LedgerRequest, ledgerCommands } from "./ledger.ts";
 import { lint } from "./lint.ts";
 import { loadApplication } from "./load-application.ts";
@@ -26,6 +28,11 @@ const help = `gesta <command> [--application FILE]
                         the record as it was
   adopt ENTITY ID, revert ENTITY ID
                         accept, or take back, what was changed by hand in the database
+  import ENTITY FILE [--as NAME] [--mode atomic|partial] [--action ACTION] [--resume] [--errors FILE]
+         [--format csv|ndjson] [--json]
+                        make a record of each line; never twice of the same file
+  export ENTITY [FILTER…] [--as NAME] [--format csv|ndjson] [--fields NAMES] [--out FILE]
+                        the records that NAME may read; all of them without a name
   openapi [--check]     write each audience's document to openapi/, or compare
   lint [--json]         report what the documents tell strangers
   trash [--entity ENTITY] [--json]
@@ -50,6 +57,7 @@ class Refused extends Error {}
 const refusals: ReadonlySet<string> = new Set([
   ...["DirectoryLocked", "DeclarationError", "UnsafeStart", "ConfigurationError"],
   "Refusal",
+  ...["ImportRefused", "ExportRefused", "UnreadableFile"],
   ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded", "LedgerRefused"],
 ]);
 
@@ -63,6 +71,7 @@ interface Options {
   readonly words: readonly string[];
   readonly workflow: WorkflowRequest;
   readonly ledger: LedgerRequest;
+  readonly transfer: TransferRequest;
 }
 
 const commands: Readonly<Record<string, (options: Options) => Promise<number>>> = {
@@ -92,6 +101,12 @@ const commands: Readonly<Record<string, (options: Options) => Promise<number>>> 
         command(await loadApplication(application), surroundingsHere(), ledger, say),
     ]),
   ),
+  import: async ({ application, transfer }) =>
+    importRecords(await loadApplication(application), surroundingsHere(), transfer, say),
+  export: async ({ application, transfer }) =>
+    exportRecords(await loadApplication(application), surroundingsHere(), transfer, (line) => {
+      process.stderr.write(`${line}\n`);
+    }),
   openapi: async ({ application, check }) => openapi(await loadApplication(application), check, say),
   lint: async ({ application, json }) => lint(await loadApplication(application), json, say),
   trash: async ({ application, entity, json }) => {
@@ -126,6 +141,12 @@ export async function main(words: readonly string[]): Promise<number> {
         declared: { type: "boolean", default: false },
         id: { type: "string" },
         version: { type: "string" },
+        action: { type: "string" },
+        mode: { type: "string" },
+        fields: { type: "string" },
+        out: { type: "string" },
+        errors: { type: "string" },
+        resume: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
@@ -135,6 +156,7 @@ export async function main(words: readonly string[]): Promise<number> {
       return values.help ? 0 : 2;
     }
     const { application, as, json, check, entity, format, reason, declared, id, version } = values;
+    const { action, mode, fields, out, errors, resume } = values;
     return await command({
       application,
       as,
@@ -143,6 +165,7 @@ export async function main(words: readonly string[]): Promise<number> {
       entity,
       words: positionals.slice(1),
       workflow: { words: positionals.slice(1), entity, format, reason, declared },
+      transfer: { words: positionals.slice(1), as, action, mode, format, fields, out, errors, resume, json },
       ledger: { words: positionals.slice(1), entity, id, version, json },
     });
   } catch (error) {

@@ -7,7 +7,7 @@ export interface PageSize {
 }
 
 const mostSkipped = 10_000;
-const largestPage = 1000;
+export const largestPage = 1000;
 const usualPage = 100;
 
 /** The parameters that `readPageSize` reads or looks at. */

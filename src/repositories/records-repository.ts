@@ -103,6 +103,8 @@ export interface WholeCall {
   readonly results?: readonly (string | null)[];
   readonly key?: string;
   readonly fingerprint?: string;
+  /** The reply is kept for good: a file is never stored twice. */
+  readonly lasting?: true;
   /** Does all and takes it back. */
   readonly dry?: true;
 }

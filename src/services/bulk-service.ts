@@ -21,6 +21,8 @@ export interface BulkRequest {
   readonly requestId: string | null;
   /** The key belongs to the call: the whole reply is kept under it. */
   readonly idempotency: Idempotency | null;
+  /** The reply is kept for good. */
+  readonly lasting?: true;
   readonly dryRun: boolean;
   /** What the reply says of an item that was done. */
   readonly status: number;
@@ -135,6 +137,7 @@ const wholeCall = ({ request, mode, items }: Call, refused: ReadonlyMap<number, 
   status: request.status,
   ...(refused.size === 0 ? {} : { results: items.map((_, index) => resultText(request, index, refused.get(index))) }),
   ...(bad ? {} : request.idempotency),
+  ...(request.lasting === true ? { lasting: true } : {}),
   ...(bad || request.dryRun ? { dry: true } : {}),
 });
 

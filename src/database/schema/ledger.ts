@@ -253,9 +253,10 @@ $$;
 
 create function gesta.remember(entity text, commands jsonb[], answers text[]) returns void language plpgsql as $$
 begin
-  insert into gesta.idempotency (scope, fingerprint, entity, record_id, reply)
+  insert into gesta.idempotency (scope, fingerprint, entity, record_id, reply, at)
     select (c->>'key')::uuid, (c->>'fingerprint')::uuid, remember.entity,
-           coalesce(c->>'id', split_part(split_part(answer, '"id":', 2), ',', 1)), substr(answer, 6)
+           coalesce(c->>'id', split_part(split_part(answer, '"id":', 2), ',', 1)), substr(answer, 6),
+           case when c ? 'lasting' then 'infinity' else clock_timestamp() end
       from unnest(commands, answers) q (c, answer)
       where c ? 'key' and answer like 'done %';
 end

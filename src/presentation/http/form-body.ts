@@ -1,5 +1,5 @@
-import { exactNumber, isNumberText } from "../../kernel/exact-number.ts";
 import { Refusal } from "../../kernel/refusal.ts";
+import { typedText } from "../../kernel/typed-text.ts";
 
 /** Key -> its values, in the order in which they were sent. */
 export type FormPairs = ReadonlyMap<string, readonly string[]>;
@@ -86,17 +86,5 @@ export function coerceForm(pairs: FormPairs, fields: readonly FormField[]): Read
   return Object.fromEntries(members);
 }
 
-function coerced(field: FormField | null, text: string): unknown {
-  switch (field?.kind) {
-    case "integer":
-    case "decimal":
-    case "money":
-      return isNumberText(text) ? exactNumber(text) : text;
-    case "reference":
-      return field.targetId === "serial" && isNumberText(text) ? exactNumber(text) : text;
-    case "boolean":
-      return text === "true" ? true : text === "false" ? false : text;
-    default:
-      return text;
-  }
-}
+const coerced = (field: FormField | null, text: string): unknown =>
+  typedText(field?.kind, field?.targetId === "serial", text);
