@@ -176,8 +176,13 @@ function checkText(field: FieldPlan, value: unknown, pointer: string, faults: Fa
   return value;
 }
 
-const codePoints = (text: string, enough: number | null): number =>
-  enough !== null && text.length > enough * 2 ? text.length : [...text].length;
+function codePoints(text: string, enough: number | null): number {
+  if (enough !== null && text.length > enough * 2) return text.length;
+  let pairs = 0;
+  // The text is well-formed: each high surrogate has its low one.
+  for (let at = 0; at < text.length; at++) if ((text.charCodeAt(at) & 0xfc00) === 0xd800) pairs++;
+  return text.length - pairs;
+}
 
 function matching(pattern: RegExp, expected: string): Check {
   return (field, value, pointer, faults) => {
@@ -222,11 +227,12 @@ function checkNumber(field: FieldPlan, value: unknown, pointer: string, faults: 
 
 /** What a column of 15 digits holds, so many of them after the point. */
 export const largest = (field: FieldPlan): number =>
-  field.kind === "integer"
-    ? Number.MAX_SAFE_INTEGER
-    : Number(`${"9".repeat(15 - field.places)}.${"9".repeat(field.places)}`);
+  field.kind === "integer" ? Number.MAX_SAFE_INTEGER : (largestOf[field.places] ?? 0);
+
+const largestOf = Array.from({ length: 16 }, (_, places) => Number(`${"9".repeat(15 - places)}.${"9".repeat(places)}`));
 
 function placesOf(value: number): number {
+  if (Number.isInteger(value)) return 0;
   const [mantissa = "", exponent = "0"] = String(value).split("e");
   return Math.max(0, (mantissa.split(".")[1]?.length ?? 0) - Number(exponent));
 }

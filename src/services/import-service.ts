@@ -129,6 +129,14 @@ interface Result {
   readonly problem?: { readonly code: string; readonly errors: RejectedLine["errors"] };
 }
 
+interface ChunkOutcome {
+  readonly lines: number;
+  /** Stored, now or by an earlier run; in a pass that only checks, such as could be. */
+  readonly done: number;
+  readonly replayed: boolean;
+  readonly rejected: readonly RejectedLine[];
+}
+
 /** Refusals of a call that say nothing against it: the same call is good a moment later. */
 const passing: ReadonlySet<string> = new Set(["idempotency_in_flight", "overloaded", "outcome_unknown"]);
 const mostTries = 120;
@@ -150,43 +158,72 @@ class Import {
   /** Goes through the file once; in an atomic import, a chunk that cannot be stored is the last one. */
   async pass(phase: ImportProgress["phase"]): Promise<void> {
     this.count = { lines: 0, stored: 0, known: 0, rejected: 0 };
+    const { file, mode } = this.#request;
+    const alone = phase === "storing" && mode === "atomic";
     let nth = 0;
-    for await (const chunk of chunksOf(this.#request.file.lines())) {
-      await this.#chunk(chunk, nth++, phase);
-      this.count.lines += chunk.length;
-      this.#request.progress({ phase, lines: this.count.lines });
-      if (phase === "storing" && this.#request.mode === "atomic" && this.count.rejected > 0) return;
+    // While the database writes a chunk, the next one is checked.
+    const underWay: Promise<ChunkOutcome>[] = [];
+    try {
+      for await (const chunk of chunksOf(file.lines())) {
+        const outcome = this.#chunk(chunk, nth, phase);
+        outcome.catch(() => undefined);
+        underWay.push(outcome);
+        // The first one goes alone: it tells of an earlier run.
+        if (nth++ === 0 || alone || underWay.length === 2) await this.#settle(underWay, phase);
+        if (alone && this.count.rejected > 0) return;
+      }
+      while (underWay.length > 0) await this.#settle(underWay, phase);
+    } finally {
+      await Promise.allSettled(underWay);
     }
   }
 
-  async #chunk(chunk: readonly ImportLine[], nth: number, phase: ImportProgress["phase"]): Promise<void> {
-    const items: unknown[] = [];
-    const sent: ImportLine[] = [];
-    for (const line of chunk) {
-      const read = this.#read(line);
-      if ("errors" in read) this.#reject(line, "invalid", read.errors);
-      else {
-        items.push(read.input);
-        sent.push(line);
-      }
-    }
-    if (items.length === 0) return;
-    const { results, replayed } = await this.#call(items, nth, phase);
+  async #settle(underWay: Promise<ChunkOutcome>[], phase: ImportProgress["phase"]): Promise<void> {
+    const outcome = await underWay.shift();
+    if (outcome === undefined) return;
+    const { lines, done, replayed, rejected } = outcome;
     if (replayed && !this.#request.resume) {
       throw new ImportRefused(
         "A part of this file, or all of it, is stored already. --resume goes on behind it; nothing is stored twice.",
       );
     }
-    let refused = 0;
+    for (const line of rejected) this.#request.rejected(line);
+    const { count } = this;
+    this.count = {
+      lines: count.lines + lines,
+      stored: count.stored + (replayed || phase === "checking" ? 0 : done),
+      known: count.known + (replayed ? done : 0),
+      rejected: count.rejected + rejected.length,
+    };
+    this.#request.progress({ phase, lines: this.count.lines });
+  }
+
+  async #chunk(chunk: readonly ImportLine[], nth: number, phase: ImportProgress["phase"]): Promise<ChunkOutcome> {
+    const items: unknown[] = [];
+    const sent: ImportLine[] = [];
+    const rejected: RejectedLine[] = [];
+    for (const line of chunk) {
+      const read = this.#read(line);
+      if ("errors" in read) rejected.push({ ...line, code: "invalid", errors: read.errors });
+      else {
+        items.push(read.input);
+        sent.push(line);
+      }
+    }
+    if (items.length === 0) return { lines: chunk.length, done: 0, replayed: false, rejected };
+    const { results, replayed } = await this.#call(items, nth, phase);
+    const unread = rejected.length;
     for (const { index, problem } of results) {
       const line = sent[index];
-      if (problem === undefined || line === undefined) continue;
-      refused++;
-      this.#reject(line, problem.code, problem.errors);
+      if (problem !== undefined && line !== undefined) rejected.push({ ...line, ...problem });
     }
-    const done = this.#request.mode === "atomic" && refused > 0 ? 0 : items.length - refused;
-    if (replayed) this.count.known += done;
-    else if (phase === "storing") this.count.stored += done;
+    const refused = rejected.length - unread;
+    return {
+      lines: chunk.length,
+      done: this.#request.mode === "atomic" && refused > 0 ? 0 : items.length - refused,
+      replayed,
+      rejected: rejected.sort((one, other) => one.line - other.line),
+    };
   }
 
   #read({ content }: ImportLine): { readonly input: unknown } | Pick<RejectedLine, "errors"> {
@@ -236,11 +273,6 @@ class Import {
         await this.#parts.pause(1000 * (error.told.retryAfter ?? 1));
       }
     }
-  }
-
-  #reject(line: ImportLine, code: string, errors: RejectedLine["errors"]): void {
-    this.count.rejected++;
-    this.#request.rejected({ ...line, code, errors });
   }
 }
 

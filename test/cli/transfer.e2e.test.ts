@@ -121,9 +121,9 @@ describe.each(engines)("files on %s", (engine) => {
     const refused = await gesta("import", "drinks", path, "--errors", at("bad.csv"));
     expect(refused.code).toBe(1);
     expect(refused.out.split("\n").filter((line) => line.startsWith("line"))).toEqual([
-      "line 8: has 1 cells, the header has 2",
       "line 6: /name is required",
       "line 7: /price must be at least 0",
+      "line 8: has 1 cells, the header has 2",
       "line 9: /price cannot be kept exactly: a number has at most 15 significant digits",
     ]);
     expect(await drinksLike("mixed")).toEqual([]);
