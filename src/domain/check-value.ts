@@ -233,7 +233,9 @@ const largestOf = Array.from({ length: 16 }, (_, places) => Number(`${"9".repeat
 
 function placesOf(value: number): number {
   if (Number.isInteger(value)) return 0;
-  const [mantissa = "", exponent = "0"] = String(value).split("e");
+  const text = String(value);
+  if (!text.includes("e")) return text.includes(".") ? text.length - text.indexOf(".") - 1 : 0;
+  const [mantissa = "", exponent = "0"] = text.split("e");
   return Math.max(0, (mantissa.split(".")[1]?.length ?? 0) - Number(exponent));
 }
 

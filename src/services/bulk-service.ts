@@ -215,18 +215,23 @@ async function decideItem(
 ): Promise<Outcome> {
   if (faults.length > 0) return Refusal.invalid(faults);
   const single: CommandRequest = {
-    ...{ entity: entity.name, action: action.name, who: request.who, id, input },
+    entity: entity.name,
+    action: action.name,
+    who: request.who,
+    id,
+    input,
     partial: action.kind === "update",
     expected: version === null ? null : [version],
     requestId: request.requestId,
     idempotency: null,
+    brief: true,
   };
   try {
     const admitted = await admit(parts, entity, action, single, false, known);
     if (admitted === "again") return "again";
     const decided = await decideCommand(parts, entity, action, single, admitted);
     if (decided !== "again" && "outcome" in decided) throw new Error(`${action.name} is no action for many records`);
-    return decided === "again" ? decided : { ...decided, brief: true };
+    return decided;
   } catch (error) {
     if (error instanceof Refusal && problems[error.code].status < 500 && error.code !== "unauthenticated") return error;
     throw error;

@@ -36,6 +36,8 @@ export interface CommandRequest {
   readonly session?: string | null;
   /** Do all of it, and take it back. */
   readonly dryRun?: boolean;
+  /** One of many: it is answered by its id alone. */
+  readonly brief?: true;
   /** The token with which the caller says that the impact was seen. */
   readonly confirm?: string | null;
   /** Values that replace what the action would decide: seeds alone. */

@@ -172,8 +172,9 @@ export async function decideCommand(
     ...(request.session == null ? {} : { session: request.session }),
     ...(same ? { keep: true } : {}),
     ...(request.dryRun === true ? { dry: true } : {}),
+    ...(request.brief === true ? { brief: true } : {}),
     ...(agreed === null ? {} : { agreed }),
-    ...(await decideEffects(parts, known, request, event, decision.effects)),
+    ...(decision.effects.length > 0 ? await decideEffects(parts, known, request, event, decision.effects) : {}),
   };
 }
 
@@ -251,6 +252,7 @@ const loadReferences = (known: KnownRecords, entity: EntityPlan, action: ActionP
 /** A reference to a record that the actor cannot read is refused like one to a missing record. */
 async function referenceFaults(known: KnownRecords, action: ActionPlan, value: JsonObject): Promise<readonly Fault[]> {
   const referred = referredBy(action.input, value);
+  if (referred.length === 0) return [];
   const found = await Promise.all(referred.map(({ entity, id }) => known.load(entity, id)));
   return referred
     .filter(({ mayBeUnseen }, index) => {

@@ -50,9 +50,8 @@ export async function decideChanges(
   const behaviour = behaviours.get(`${entity.name}.${action.name}`);
   const asked: Asking = { input, actor, now: clock.now(), state };
   const wanted = Object.entries(behaviour?.needs?.(asked) ?? {});
-  const needs = Object.fromEntries(
-    await Promise.all(wanted.map(async ([name, need]) => [name, await known.need(need)] as const)),
-  );
+  const found = wanted.map(async ([name, need]) => [name, await known.need(need)] as const);
+  const needs = found.length === 0 ? {} : Object.fromEntries(await Promise.all(found));
   const deciding: Deciding = { ...asked, needs, refuse, conflict };
   const outcome = behaviour?.decide?.(deciding) ?? {};
   if (isRefused(outcome)) {
@@ -60,11 +59,12 @@ export async function decideChanges(
     return { declined: outcome.refused };
   }
 
-  const values = { ...(action.kind === "create" ? defaults(entity, actor) : {}), ...input, ...outcome, ...decided };
+  const first = action.kind === "create" ? defaults(entity, actor) : {};
+  const layers: readonly JsonObject[] = [decided, outcome, input, first];
   const set: Record<string, Json> = {};
   const secrets: Record<string, Json> = {};
   for (const field of entity.fields) {
-    const value = values[field.name];
+    const value = layers.find((layer) => Object.hasOwn(layer, field.name))?.[field.name];
     if (value === undefined || !action.sets.includes(field.name)) continue;
     if (field.kind !== "password") set[field.name] = value;
     else if (value !== null) secrets[field.name] = await passwords.hash(String(value));
@@ -72,8 +72,7 @@ export async function decideChanges(
   const faults = checkDecision(entity, set, action.kind === "create");
   if (faults.length > 0) throw Refusal.invalid(faults);
   const to = lifecycle === null ? null : targetOf(action, behaviour?.to?.(deciding), deciding, lifecycle);
-  const record = { ...state, ...set, id };
-  const effects = behaviour?.effects?.({ input, actor, needs, record }) ?? [];
+  const effects = behaviour?.effects?.({ input, actor, needs, record: { ...state, ...set, id } }) ?? [];
   return { event: eventOf(action, to), set, secrets, to, effects };
 }
 

@@ -48,6 +48,7 @@ export class KnownRecords {
   /** Reads the records that the policies look through. */
   async loadReferences(entity: EntityPlan, policies: readonly Policy[], record: JsonObject): Promise<void> {
     const names = new Set(policies.flatMap(referencesIn));
+    if (names.size === 0) return;
     await Promise.all(
       entity.fields
         .filter((field) => names.has(field.name) && field.target !== null && record[field.name] != null)
