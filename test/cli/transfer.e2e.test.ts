@@ -193,6 +193,10 @@ describe.each(engines)("files on %s", (engine) => {
     expect(mine).toBeGreaterThan(0);
     expect(all).toBeGreaterThan(mine);
     expect(nobody).toBe(1);
+    const columns = async (...line: readonly string[]) =>
+      (await gesta("export", "restaurants", ...line)).out.split("\n")[0]?.split(",");
+    expect(await columns()).toContain("staff_ids");
+    expect(await columns("--as", "customer1")).not.toContain("staff_ids");
     expect(await gesta("export", "orders", "--as", "visitor")).toMatchObject({ code: 1 });
   });
 
