@@ -63,6 +63,12 @@ const isClosed = (policy: Policy): boolean => {
 export const offeredActions = ({ actions }: Pick<EntityPlan, "actions">): readonly ActionPlan[] =>
   actions.filter(({ by }) => !isClosed(by));
 
+/** Whether an actor of this audience may see deleted records in lists: whoever may restore them, always, some, or never. */
+export function seesDeleted(entity: Pick<EntityPlan, "actions">, audience: Audience): "always" | "maybe" | "never" {
+  const restore = offeredActions(entity).find(({ kind }) => kind === "restore");
+  return restore === undefined ? "never" : chance(restore.by, audience);
+}
+
 /** Whether an actor of this audience may read the field of a record that it may read. */
 export const readable = (field: FieldPlan, audience: Audience): "always" | "maybe" | "never" =>
   field.readBy === null ? "always" : chance(field.readBy, audience);

@@ -30,6 +30,10 @@ export const isLinked = (plan: Plan, entity: EntityPlan): boolean =>
 export const deletionOf = (entity: EntityPlan): ActionPlan | undefined =>
   entity.actions.find(({ kind }) => kind === "delete");
 
+/** What a deleted record shows besides its members: since when it is deleted, and where it is planned, until when it can come back. */
+export const deletionStamps = (entity: EntityPlan): readonly ("deleted_at" | "purge_at")[] =>
+  (deletionOf(entity)?.barrier?.wait ?? null) === null ? ["deleted_at"] : ["deleted_at", "purge_at"];
+
 /** Whether Gesta itself empties fields of the record when another one is deleted. */
 export const letsGo = (entity: EntityPlan): boolean => rulesOf(entity).some(({ rule }) => rule === "detach");
 

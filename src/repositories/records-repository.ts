@@ -324,11 +324,16 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
 }
 
 /** All records in the order of their ids: a statement of its own, since that is what is asked most. */
-const isUsual = ({ filters, sort, asOf }: ListQuery): boolean =>
-  asOf === null && filters.length === 0 && sort.length === 1 && sort[0]?.field === "id" && sort[0].direction === "asc";
+const isUsual = ({ filters, sort, asOf, deleted }: ListQuery): boolean =>
+  asOf === null &&
+  deleted === null &&
+  filters.length === 0 &&
+  sort.length === 1 &&
+  sort[0]?.field === "id" &&
+  sort[0].direction === "asc";
 
 /** A list as the database's functions take it: see `find_…`. */
-function askedFor({ filters, sort, skip, limit, after, asOf }: ListQuery): string {
+function askedFor({ filters, sort, skip, limit, after, asOf, deleted }: ListQuery): string {
   const values: Json[] = [skip, limit + 1, skip + limit + 1, ...(after ?? sort.map(() => null))];
   const placed = filters.map(({ field, op, value }) => [field, op, values.push(value) - 1]);
   const keys = sort.map(({ field, direction }, nth) => [
@@ -336,7 +341,11 @@ function askedFor({ filters, sort, skip, limit, after, asOf }: ListQuery): strin
     direction,
     after === null ? "first" : after[nth] === null ? "null" : "value",
   ]);
-  return JSON.stringify({ filters: placed, sort: keys, values, ...(asOf === null ? {} : { as_of: asOf }) });
+  return JSON.stringify({
+    ...{ filters: placed, sort: keys, values },
+    ...(asOf === null ? {} : { as_of: asOf }),
+    ...(deleted === null ? {} : { deleted }),
+  });
 }
 
 /** SQLSTATE of a statement that its time limit ended. */

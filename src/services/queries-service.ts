@@ -16,6 +16,7 @@ import type { Cursors } from "../kernel/cursor.ts";
 import type { Fault } from "../kernel/fault.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { seesDeleted } from "../plan/audience.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
 import type { PastRepository } from "../repositories/past-repository.ts";
 import type { RecordsRepository, Shown, Who } from "../repositories/records-repository.ts";
@@ -40,14 +41,17 @@ export interface ShownPage {
   readonly body: string;
 }
 
-/** Finds out who asks, and whether this may be asked with what the caller is known by. A wrong question is refused before a wrong token. */
-export type Identify = (entity: string) => Promise<Who>;
+/**
+ * Finds out who asks, and whether this may be asked with what the caller is known by: reading, or what takes the right
+ * to an action. A wrong question is refused before a wrong token.
+ */
+export type Identify = (entity: string, action?: "restore") => Promise<Who>;
 
 /** Reading, now or as of a moment: row-level security decides by the records of today, here only what no visitor ever sees is turned away early. */
 export interface QueriesService {
   /** @throws Refusal `invalid_query` with every fault; `unauthenticated`, `not_found`, `gone` */
   read(entity: string, identify: Identify, id: (who: Who) => string, parameters: Parameters): Promise<ShownRecord>;
-  /** @throws Refusal `invalid_query` with every fault; `unauthenticated` */
+  /** @throws Refusal `invalid_query` with every fault; `unauthenticated`; `forbidden` where deleted records are asked for */
   list(entity: string, identify: Identify, parameters: Parameters): Promise<ShownPage>;
 }
 
@@ -100,6 +104,13 @@ export function queriesService({ plan, records, past, cursors, roleOf }: Parts):
     return JSON.stringify(cut(Array.isArray(value) ? expanded : expanded[0], shape.fields));
   }
 
+  /** Which deleted records they are, the database decides by the same policy. */
+  async function demandSightOfDeleted(entity: EntityPlan, identify: Identify): Promise<void> {
+    const who = await identify(entity.name, "restore");
+    if (seesDeleted(entity, await roleOf(who)) !== "never") return;
+    throw new Refusal(who === null ? "unauthenticated" : "forbidden");
+  }
+
   const of = (name: string): EntityPlan => {
     const entity = entities.get(name);
     if (entity === undefined) throw new Error(`no entity '${name}' in the plan`);
@@ -137,6 +148,7 @@ export function queriesService({ plan, records, past, cursors, roleOf }: Parts):
     async list(name, identify, parameters) {
       const entity = of(name);
       const { who, query } = await asked<ListQuery>(entity, identify, parameters, readListQuery);
+      if (query.deleted !== null) await demandSightOfDeleted(entity, identify);
       const [page, total] = await Promise.all([
         records.list(name, who, query),
         query.count === "none" ? null : records.count(name, who, query),

@@ -91,13 +91,18 @@ describe("every declared filter with every declared order", () => {
     return rows[0].value;
   }
 
-  async function planOf(entity: EntityPlan, who: string, asked: object): Promise<readonly Node[]> {
+  async function planOf(
+    entity: EntityPlan,
+    who: string,
+    asked: object,
+    query = `app.query_${entity.name}`,
+  ): Promise<readonly Node[]> {
     await client.query("begin");
     try {
       await client.query("set local role gesta_owner");
       await client.query("select gesta.enter($1)", [seedId("users", who)]);
       await client.query("select set_config('gesta.wanted', $1::jsonb->>'values', true)", [JSON.stringify(asked)]);
-      const text = await client.query(`select app.query_${entity.name}($1, false) as text`, [JSON.stringify(asked)]);
+      const text = await client.query(`select ${query}($1, false) as text`, [JSON.stringify(asked)]);
       const { rows } = await client.query(`explain (analyze, format json) ${text.rows[0].text}`);
       return nodesOf(rows[0]["QUERY PLAN"][0].Plan);
     } finally {
@@ -147,6 +152,29 @@ describe("every declared filter with every declared order", () => {
       expect(seen).toBeGreaterThan(0);
     },
     300_000,
+  );
+
+  test.each(cases.filter(({ name }) => name === "drinks" || name === "orders"))(
+    "deleted $name, as $who, are found without the others",
+    async ({ entity }) => {
+      for (const [deleted, least] of [
+        ["only", 0],
+        ["include", 1],
+      ] as const) {
+        for (const sort of entity.members.filter((member) => member.sort)) {
+          const keys = [...new Set([sort.name, "id"])].map((name) => [name, "desc", "first"]);
+          const values = [0, page + 1, page + 1, ...keys.map(() => null)];
+          const asked = { filters: [], sort: keys, values, deleted };
+          const nodes = await planOf(entity, "admin", asked, `app.query_deleted_${entity.name}`);
+          const read = nodes
+            .filter((node) => node["Relation Name"] === entity.name)
+            .map((node) => (node["Actual Rows"] + (node["Rows Removed by Filter"] ?? 0)) * node["Actual Loops"]);
+          expect(Math.max(...read), `${deleted} by ${sort.name}`).toBeLessThanOrEqual(page + 1);
+          expect(read.length).toBeGreaterThan(least);
+          expect(nodes.map((node) => node["Node Type"])).not.toContain("Seq Scan");
+        }
+      }
+    },
   );
 
   test("no index is there that no declaration asks for", async () => {

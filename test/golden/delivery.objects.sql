@@ -436,6 +436,40 @@ begin
 end
 $$;
 
+-- A record of drinks as JSON, as lists with deleted records show it.
+create or replace function app.shown_deleted_drinks(r app.drinks) returns text
+language sql stable as $$
+  select concat(
+    left(app.shown_drinks(r), -1),
+    ',"deleted_at":', coalesce('"' || gesta.instant(r.deleted_at) || '"', 'null'),
+    '}'
+  )
+$$;
+
+-- The query for a page of drinks with deleted ones that the actor may restore, or of those alone; or for all that are to
+-- be counted.
+create or replace function app.query_deleted_drinks(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('drinks', asked);
+  show text := '1';
+  ending text;
+  pages text;
+begin
+  if not counting then
+    show := concat('r as whole, ', gesta.keys_of('drinks', asked->'sort'));
+    ending := concat(gesta.order_of('drinks', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  end if;
+  pages := concat('(select ', show, ' from app.drinks r where r.deleted_at is not null', conditions, ending, ')');
+  if asked->>'deleted' = 'include' then
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.drinks r where r.deleted_at is null', conditions, ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
+    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
 -- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
 create or replace function app.listed_past_drinks(field text) returns text[] language sql immutable as $$
   select case field
@@ -501,7 +535,10 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
+  if asked ? 'deleted' then
+    execute gesta.prepared(app.query_deleted_drinks(asked, false)) into rows;
+    bodies := array(select app.shown_deleted_drinks(r) from unnest(rows) r);
+  elsif not asked ? 'as_of' then
     execute gesta.prepared(app.query_drinks(asked, false)) into rows;
     bodies := array(select app.shown_drinks(r) from unnest(rows) r);
   elsif (asked->>'as_of')::timestamptz > gesta.now() then
@@ -569,7 +606,9 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_drinks(asked, true) else app.query_drinks(asked, true) end,
+    case when asked ? 'deleted' then app.query_deleted_drinks(asked, true)
+         when asked ? 'as_of' then app.query_past_drinks(asked, true)
+         else app.query_drinks(asked, true) end,
     estimated and (true));
 end
 $$;
@@ -1273,7 +1312,8 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_users(asked, true) else app.query_users(asked, true) end,
+    case when asked ? 'as_of' then app.query_past_users(asked, true)
+         else app.query_users(asked, true) end,
     estimated and (gesta.is_system() or gesta.roles() && array['admin']));
 end
 $$;
@@ -1809,6 +1849,40 @@ begin
 end
 $$;
 
+-- A record of restaurants as JSON, as lists with deleted records show it.
+create or replace function app.shown_deleted_restaurants(r app.restaurants) returns text
+language sql stable as $$
+  select concat(
+    left(app.shown_restaurants(r), -1),
+    ',"deleted_at":', coalesce('"' || gesta.instant(r.deleted_at) || '"', 'null'),
+    '}'
+  )
+$$;
+
+-- The query for a page of restaurants with deleted ones that the actor may restore, or of those alone; or for all that are to
+-- be counted.
+create or replace function app.query_deleted_restaurants(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('restaurants', asked);
+  show text := '1';
+  ending text;
+  pages text;
+begin
+  if not counting then
+    show := concat('r as whole, ', gesta.keys_of('restaurants', asked->'sort'));
+    ending := concat(gesta.order_of('restaurants', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  end if;
+  pages := concat('(select ', show, ' from app.restaurants r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''])', conditions, ending, ')');
+  if asked->>'deleted' = 'include' then
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.restaurants r where r.deleted_at is null', conditions, ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
+    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
 -- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
 create or replace function app.listed_past_restaurants(field text) returns text[] language sql immutable as $$
   select case field
@@ -1875,7 +1949,10 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
+  if asked ? 'deleted' then
+    execute gesta.prepared(app.query_deleted_restaurants(asked, false)) into rows;
+    bodies := array(select app.shown_deleted_restaurants(r) from unnest(rows) r);
+  elsif not asked ? 'as_of' then
     execute gesta.prepared(app.query_restaurants(asked, false)) into rows;
     bodies := array(select app.shown_restaurants(r) from unnest(rows) r);
   elsif (asked->>'as_of')::timestamptz > gesta.now() then
@@ -1943,7 +2020,9 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_restaurants(asked, true) else app.query_restaurants(asked, true) end,
+    case when asked ? 'deleted' then app.query_deleted_restaurants(asked, true)
+         when asked ? 'as_of' then app.query_past_restaurants(asked, true)
+         else app.query_restaurants(asked, true) end,
     estimated and (true));
 end
 $$;
@@ -2432,6 +2511,40 @@ begin
 end
 $$;
 
+-- A record of menu_items as JSON, as lists with deleted records show it.
+create or replace function app.shown_deleted_menu_items(r app.menu_items) returns text
+language sql stable as $$
+  select concat(
+    left(app.shown_menu_items(r), -1),
+    ',"deleted_at":', coalesce('"' || gesta.instant(r.deleted_at) || '"', 'null'),
+    '}'
+  )
+$$;
+
+-- The query for a page of menu_items with deleted ones that the actor may restore, or of those alone; or for all that are to
+-- be counted.
+create or replace function app.query_deleted_menu_items(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('menu_items', asked);
+  show text := '1';
+  ending text;
+  pages text;
+begin
+  if not counting then
+    show := concat('r as whole, ', gesta.keys_of('menu_items', asked->'sort'));
+    ending := concat(gesta.order_of('menu_items', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  end if;
+  pages := concat('(select ', show, ' from app.menu_items r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or (exists (select from app.restaurants where restaurants.id = r.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))', conditions, ending, ')');
+  if asked->>'deleted' = 'include' then
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.menu_items r where r.deleted_at is null', conditions, ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
+    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
 -- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
 create or replace function app.listed_past_menu_items(field text) returns text[] language sql immutable as $$
   select case field
@@ -2499,7 +2612,10 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
+  if asked ? 'deleted' then
+    execute gesta.prepared(app.query_deleted_menu_items(asked, false)) into rows;
+    bodies := array(select app.shown_deleted_menu_items(r) from unnest(rows) r);
+  elsif not asked ? 'as_of' then
     execute gesta.prepared(app.query_menu_items(asked, false)) into rows;
     bodies := array(select app.shown_menu_items(r) from unnest(rows) r);
   elsif (asked->>'as_of')::timestamptz > gesta.now() then
@@ -2567,7 +2683,9 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_menu_items(asked, true) else app.query_menu_items(asked, true) end,
+    case when asked ? 'deleted' then app.query_deleted_menu_items(asked, true)
+         when asked ? 'as_of' then app.query_past_menu_items(asked, true)
+         else app.query_menu_items(asked, true) end,
     estimated and (true));
 end
 $$;
@@ -3112,6 +3230,40 @@ begin
 end
 $$;
 
+-- A record of promotions as JSON, as lists with deleted records show it.
+create or replace function app.shown_deleted_promotions(r app.promotions) returns text
+language sql stable as $$
+  select concat(
+    left(app.shown_promotions(r), -1),
+    ',"deleted_at":', coalesce('"' || gesta.instant(r.deleted_at) || '"', 'null'),
+    '}'
+  )
+$$;
+
+-- The query for a page of promotions with deleted ones that the actor may restore, or of those alone; or for all that are to
+-- be counted.
+create or replace function app.query_deleted_promotions(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('promotions', asked);
+  show text := '1';
+  ending text;
+  pages text;
+begin
+  if not counting then
+    show := concat('r as whole, ', gesta.keys_of('promotions', asked->'sort'));
+    ending := concat(gesta.order_of('promotions', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  end if;
+  pages := concat('(select ', show, ' from app.promotions r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''manager'', ''admin''])', conditions, ending, ')');
+  if asked->>'deleted' = 'include' then
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.promotions r where r.deleted_at is null', conditions, ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
+    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
 -- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
 create or replace function app.listed_past_promotions(field text) returns text[] language sql immutable as $$
   select case field
@@ -3178,7 +3330,10 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
+  if asked ? 'deleted' then
+    execute gesta.prepared(app.query_deleted_promotions(asked, false)) into rows;
+    bodies := array(select app.shown_deleted_promotions(r) from unnest(rows) r);
+  elsif not asked ? 'as_of' then
     execute gesta.prepared(app.query_promotions(asked, false)) into rows;
     bodies := array(select app.shown_promotions(r) from unnest(rows) r);
   elsif (asked->>'as_of')::timestamptz > gesta.now() then
@@ -3246,7 +3401,9 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_promotions(asked, true) else app.query_promotions(asked, true) end,
+    case when asked ? 'deleted' then app.query_deleted_promotions(asked, true)
+         when asked ? 'as_of' then app.query_past_promotions(asked, true)
+         else app.query_promotions(asked, true) end,
     estimated and (gesta.is_system()));
 end
 $$;
@@ -3750,6 +3907,47 @@ begin
 end
 $$;
 
+-- A record of orders as JSON, as lists with deleted records show it.
+create or replace function app.shown_deleted_orders(r app.orders) returns text
+language sql stable as $$
+  select concat(
+    left(app.shown_orders(r), -1),
+    ',"deleted_at":', coalesce('"' || gesta.instant(r.deleted_at) || '"', 'null'),
+    ',"purge_at":', coalesce('"' || gesta.instant(r.deleted_at + interval '2592000000 milliseconds') || '"', 'null'),
+    '}'
+  )
+$$;
+
+-- The query for a page of orders with deleted ones that the actor may restore, or of those alone; or for all that are to
+-- be counted.
+create or replace function app.query_deleted_orders(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('orders', asked);
+  show text := '1';
+  ending text;
+  pages text;
+begin
+  if not counting then
+    show := concat('r as whole, ', gesta.keys_of('orders', asked->'sort'));
+    ending := concat(gesta.order_of('orders', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  end if;
+  pages := concat('(select ', show, ' from app.orders r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''])', conditions, ending, ')');
+  if asked->>'deleted' = 'include' then
+    if gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin'] then
+      pages := concat(pages, ' union all ', '(select ', show, ' from app.orders r where r.deleted_at is null', conditions, ending, ')');
+    else
+      pages := concat(pages,
+        ' union all ', '(select ', show, ' from app.orders r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
+        ' union all ', '(select page.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral ', '(select ', show, ' from app.orders r where r.deleted_at is null and r.restaurant_id = reached.id and (r.user_id = (select gesta.actor())) is not true', conditions, ending, ')', ' page)');
+    end if;
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
+    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
 -- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
 create or replace function app.listed_past_orders(field text) returns text[] language sql immutable as $$
   select case field
@@ -3825,7 +4023,10 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
+  if asked ? 'deleted' then
+    execute gesta.prepared(app.query_deleted_orders(asked, false)) into rows;
+    bodies := array(select app.shown_deleted_orders(r) from unnest(rows) r);
+  elsif not asked ? 'as_of' then
     execute gesta.prepared(app.query_orders(asked, false)) into rows;
     bodies := array(select app.shown_orders(r) from unnest(rows) r);
   elsif (asked->>'as_of')::timestamptz > gesta.now() then
@@ -3898,7 +4099,9 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_orders(asked, true) else app.query_orders(asked, true) end,
+    case when asked ? 'deleted' then app.query_deleted_orders(asked, true)
+         when asked ? 'as_of' then app.query_past_orders(asked, true)
+         else app.query_orders(asked, true) end,
     estimated and (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']));
 end
 $$;
@@ -4558,7 +4761,8 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_wallets(asked, true) else app.query_wallets(asked, true) end,
+    case when asked ? 'as_of' then app.query_past_wallets(asked, true)
+         else app.query_wallets(asked, true) end,
     estimated and (gesta.is_system() or gesta.roles() && array['admin']));
 end
 $$;
@@ -5202,7 +5406,8 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_transfers(asked, true) else app.query_transfers(asked, true) end,
+    case when asked ? 'as_of' then app.query_past_transfers(asked, true)
+         else app.query_transfers(asked, true) end,
     estimated and (gesta.is_system() or gesta.roles() && array['admin']));
 end
 $$;
@@ -5615,6 +5820,40 @@ begin
 end
 $$;
 
+-- A record of files as JSON, as lists with deleted records show it.
+create or replace function app.shown_deleted_files(r app.files) returns text
+language sql stable as $$
+  select concat(
+    left(app.shown_files(r), -1),
+    ',"deleted_at":', coalesce('"' || gesta.instant(r.deleted_at) || '"', 'null'),
+    '}'
+  )
+$$;
+
+-- The query for a page of files with deleted ones that the actor may restore, or of those alone; or for all that are to
+-- be counted.
+create or replace function app.query_deleted_files(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('files', asked);
+  show text := '1';
+  ending text;
+  pages text;
+begin
+  if not counting then
+    show := concat('r as whole, ', gesta.keys_of('files', asked->'sort'));
+    ending := concat(gesta.order_of('files', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  end if;
+  pages := concat('(select ', show, ' from app.files r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or r.owner_id = (select gesta.actor()))', conditions, ending, ')');
+  if asked->>'deleted' = 'include' then
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.files r where r.deleted_at is null', conditions, ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
+    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
 -- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
 create or replace function app.listed_past_files(field text) returns text[] language sql immutable as $$
   select case field
@@ -5681,7 +5920,10 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
+  if asked ? 'deleted' then
+    execute gesta.prepared(app.query_deleted_files(asked, false)) into rows;
+    bodies := array(select app.shown_deleted_files(r) from unnest(rows) r);
+  elsif not asked ? 'as_of' then
     execute gesta.prepared(app.query_files(asked, false)) into rows;
     bodies := array(select app.shown_files(r) from unnest(rows) r);
   elsif (asked->>'as_of')::timestamptz > gesta.now() then
@@ -5749,7 +5991,9 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_files(asked, true) else app.query_files(asked, true) end,
+    case when asked ? 'deleted' then app.query_deleted_files(asked, true)
+         when asked ? 'as_of' then app.query_past_files(asked, true)
+         else app.query_files(asked, true) end,
     estimated and (gesta.is_system()));
 end
 $$;
@@ -6231,6 +6475,40 @@ begin
 end
 $$;
 
+-- A record of documents as JSON, as lists with deleted records show it.
+create or replace function app.shown_deleted_documents(r app.documents) returns text
+language sql stable as $$
+  select concat(
+    left(app.shown_documents(r), -1),
+    ',"deleted_at":', coalesce('"' || gesta.instant(r.deleted_at) || '"', 'null'),
+    '}'
+  )
+$$;
+
+-- The query for a page of documents with deleted ones that the actor may restore, or of those alone; or for all that are to
+-- be counted.
+create or replace function app.query_deleted_documents(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('documents', asked);
+  show text := '1';
+  ending text;
+  pages text;
+begin
+  if not counting then
+    show := concat('r as whole, ', gesta.keys_of('documents', asked->'sort'));
+    ending := concat(gesta.order_of('documents', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  end if;
+  pages := concat('(select ', show, ' from app.documents r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or r.owner_id = (select gesta.actor()))', conditions, ending, ')');
+  if asked->>'deleted' = 'include' then
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.documents r where r.deleted_at is null', conditions, ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
+    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
 -- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
 create or replace function app.listed_past_documents(field text) returns text[] language sql immutable as $$
   select case field
@@ -6297,7 +6575,10 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
+  if asked ? 'deleted' then
+    execute gesta.prepared(app.query_deleted_documents(asked, false)) into rows;
+    bodies := array(select app.shown_deleted_documents(r) from unnest(rows) r);
+  elsif not asked ? 'as_of' then
     execute gesta.prepared(app.query_documents(asked, false)) into rows;
     bodies := array(select app.shown_documents(r) from unnest(rows) r);
   elsif (asked->>'as_of')::timestamptz > gesta.now() then
@@ -6365,7 +6646,9 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_documents(asked, true) else app.query_documents(asked, true) end,
+    case when asked ? 'deleted' then app.query_deleted_documents(asked, true)
+         when asked ? 'as_of' then app.query_past_documents(asked, true)
+         else app.query_documents(asked, true) end,
     estimated and (gesta.is_system()));
 end
 $$;

@@ -238,6 +238,40 @@ begin
 end
 $$;
 
+-- A record of drinks as JSON, as lists with deleted records show it.
+create or replace function app.shown_deleted_drinks(r app.drinks) returns text
+language sql stable as $$
+  select concat(
+    left(app.shown_drinks(r), -1),
+    ',"deleted_at":', coalesce('"' || gesta.instant(r.deleted_at) || '"', 'null'),
+    '}'
+  )
+$$;
+
+-- The query for a page of drinks with deleted ones that the actor may restore, or of those alone; or for all that are to
+-- be counted.
+create or replace function app.query_deleted_drinks(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('drinks', asked);
+  show text := '1';
+  ending text;
+  pages text;
+begin
+  if not counting then
+    show := concat('r as whole, ', gesta.keys_of('drinks', asked->'sort'));
+    ending := concat(gesta.order_of('drinks', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  end if;
+  pages := concat('(select ', show, ' from app.drinks r where r.deleted_at is not null', conditions, ending, ')');
+  if asked->>'deleted' = 'include' then
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.drinks r where r.deleted_at is null', conditions, ending, ')');
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
+    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
 -- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
 create or replace function app.listed_past_drinks(field text) returns text[] language sql immutable as $$
   select case field
@@ -303,7 +337,10 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
+  if asked ? 'deleted' then
+    execute gesta.prepared(app.query_deleted_drinks(asked, false)) into rows;
+    bodies := array(select app.shown_deleted_drinks(r) from unnest(rows) r);
+  elsif not asked ? 'as_of' then
     execute gesta.prepared(app.query_drinks(asked, false)) into rows;
     bodies := array(select app.shown_drinks(r) from unnest(rows) r);
   elsif (asked->>'as_of')::timestamptz > gesta.now() then
@@ -371,7 +408,9 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_drinks(asked, true) else app.query_drinks(asked, true) end,
+    case when asked ? 'deleted' then app.query_deleted_drinks(asked, true)
+         when asked ? 'as_of' then app.query_past_drinks(asked, true)
+         else app.query_drinks(asked, true) end,
     estimated and (true));
 end
 $$;

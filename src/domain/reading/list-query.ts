@@ -3,7 +3,8 @@ import type { Fault } from "../../kernel/fault.ts";
 import type { Json } from "../../kernel/json.ts";
 import { type PageSize, pageParameters, readPageSize } from "../../kernel/page.ts";
 import { nearest } from "../../kernel/suggestion.ts";
-import { type Audience, readable } from "../../plan/audience.ts";
+import { type Audience, offeredActions, readable } from "../../plan/audience.ts";
+import { deletionStamps } from "../../plan/delete-rules.ts";
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { type Expansion, readExpand } from "./expansion.ts";
 import { type FieldMask, readFields } from "./field-mask.ts";
@@ -28,6 +29,8 @@ export interface ListQuery extends Shape, PageSize {
   readonly count: "none" | "estimated" | "exact";
   /** The moment that the list is of (UTC, RFC 3339); null for now. */
   readonly asOf: string | null;
+  /** Whether deleted records are listed too, or alone; null for neither. */
+  readonly deleted: "include" | "only" | null;
 }
 
 export interface RecordQuery extends Shape {
@@ -39,6 +42,7 @@ const ofShapes = ["fields", "expand", "as_of"];
 const ofRecords = [...ofShapes, "as_of_version"];
 const ofLists = [...pageParameters, "sort", "count", ...ofShapes];
 const counts = ["none", "estimated", "exact"] as const;
+const waysToDeleted = ["include", "only"] as const;
 
 /** What reading needs to know besides the parameters. */
 export interface Reader {
@@ -59,10 +63,11 @@ export function readListQuery(parameters: Parameters, reader: Reader, faults: Fa
       parameters: { expected },
       ...(suggestion === undefined ? {} : { suggestion }),
     });
+  const known = offeredActions(entity).some(({ kind }) => kind === "restore") ? [...ofLists, "deleted"] : ofLists;
   const filters: Filter[] = [];
   for (const [name, text] of parameters) {
-    if (ofLists.includes(name)) continue;
-    const read = readFilter(name, text, members, ofLists);
+    if (known.includes(name)) continue;
+    const read = readFilter(name, text, members, known);
     if ("code" in read) faults.push(read);
     else filters.push(read);
   }
@@ -78,18 +83,37 @@ export function readListQuery(parameters: Parameters, reader: Reader, faults: Fa
   const asked = parameters.get("count") ?? "none";
   const count = counts.find((each) => each === asked);
   if (count === undefined) wrong("count", `must be one of: ${counts.join(", ")}`, nearest(asked, counts));
-  const shape = readShape(parameters, reader, faults);
+  const wanted = known.includes("deleted") ? parameters.get("deleted") : undefined;
+  const deleted = waysToDeleted.find((way) => way === wanted) ?? null;
+  if (wanted !== undefined && deleted === null) {
+    wrong("deleted", `must be one of: ${waysToDeleted.join(", ")}`, nearest(wanted, waysToDeleted));
+  }
+  if (wanted !== undefined && parameters.has("as_of")) {
+    wrong("deleted", "cannot stand beside `as_of`: a list as of a moment has the records that were not deleted then");
+  }
+  const shape = readShape(parameters, deleted === null ? reader : { ...reader, entity: withDeletion(entity) }, faults);
   const asOf = readAsOf(parameters, faults);
 
   const cursor = parameters.get("cursor");
   // What belongs to no list has no cursor either: its own faults say enough.
-  const isList = faults.every(({ parameter = "" }) => parameter !== "sort" && ofLists.includes(parameter));
-  const after = cursor === undefined ? null : cursors.read(boundTo(entity, { filters, sort, asOf }), cursor);
+  const isList = faults.every(({ parameter = "" }) => parameter !== "sort" && known.includes(parameter));
+  const after = cursor === undefined ? null : cursors.read(boundTo(entity, { filters, sort, asOf, deleted }), cursor);
   if (cursor !== undefined && after === null && isList) {
     wrong("cursor", "must be the cursor of a page of this list, with the same filters, sort and moment");
   }
-  return { ...shape, ...size, filters, sort, after, count: count ?? "none", asOf };
+  return { ...shape, ...size, filters, sort, after, count: count ?? "none", asOf, deleted };
 }
+
+/** The entity whose records show since when they are deleted. */
+const withDeletion = (entity: EntityPlan): EntityPlan => ({
+  ...entity,
+  members: [
+    ...entity.members,
+    ...entity.members
+      .filter(({ name }) => name === "updated_at")
+      .flatMap((stamp) => deletionStamps(entity).map((name) => ({ ...stamp, name, optional: true }))),
+  ],
+});
 
 /** Reads what a single record is asked for. */
 export function readRecordQuery(parameters: Parameters, reader: Reader, faults: Fault[]): RecordQuery {
@@ -110,13 +134,14 @@ function readShape(parameters: Parameters, { plan, entity, audience }: Reader, f
   return { fields: readFields(parameters.get("fields"), entity, expansions, audience, faults), expansions };
 }
 
-/** What a cursor belongs to: the list's filters, order and moment. */
+/** What a cursor belongs to: the list's filters, order and moment, and whether it has deleted records. */
 export const boundTo = (
   entity: EntityPlan,
-  { filters, sort, asOf }: Pick<ListQuery, "filters" | "sort" | "asOf">,
+  { filters, sort, asOf, deleted }: Pick<ListQuery, "filters" | "sort" | "asOf" | "deleted">,
 ): Json => ({
   entity: entity.name,
   ...(asOf === null ? {} : { as_of: asOf }),
+  ...(deleted === null ? {} : { deleted }),
   filters: filters.map(({ field, op, value }) => JSON.stringify([field, op, value])).sort(),
   sort: sort.map(({ field, direction }) => `${field} ${direction}`),
 });

@@ -1,4 +1,5 @@
-import { type Audience, readable } from "../../plan/audience.ts";
+import { type Audience, readable, seesDeleted } from "../../plan/audience.ts";
+import { deletionStamps } from "../../plan/delete-rules.ts";
 import { type Expandable, expandableOf } from "../../plan/expandable.ts";
 import type { EntityPlan } from "../../plan/plan.ts";
 import { fieldSchema, idSchema, type Schema } from "./field-schema.ts";
@@ -26,6 +27,9 @@ export function recordSchema(
       version: { type: "integer", minimum: 1 },
       created_at: moment,
       updated_at: moment,
+      ...(seesDeleted(entity, audience) === "never"
+        ? {}
+        : Object.fromEntries(deletionStamps(entity).map((name) => [name, listedDeletion]))),
     },
     required: [
       "id",
@@ -38,6 +42,12 @@ export function recordSchema(
     additionalProperties: false,
   };
 }
+
+const listedDeletion = {
+  type: ["string", "null"],
+  format: "date-time",
+  description: "In lists with `deleted` alone",
+};
 
 /** What \`expand\` puts beside a reference: a record, or null where the caller may not read it. */
 function expandedSchema({ field }: Expandable, title: string | null): Schema {

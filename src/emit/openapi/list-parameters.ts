@@ -1,4 +1,5 @@
-import { type Audience, readable } from "../../plan/audience.ts";
+import { type Audience, readable, seesDeleted } from "../../plan/audience.ts";
+import { deletionStamps } from "../../plan/delete-rules.ts";
 import { expandableOf } from "../../plan/expandable.ts";
 import { operatorsOf } from "../../plan/operators.ts";
 import type { EntityPlan, FieldPlan } from "../../plan/plan.ts";
@@ -44,10 +45,22 @@ export function listParameters(entity: EntityPlan, audience: Audience): readonly
       "Whether `page.total` says how many there are on all pages; null where that takes too long",
     ),
     query("as_of", { type: "string", format: "date-time" }, "The list as it was then; not in the future"),
+    ...(seesDeleted(entity, audience) === "never" ? [] : [deletedParameter(entity)]),
     ...recordParameters(entity, audience),
     ...members.filter(({ filter }) => filter).flatMap(filterParameters),
   ];
 }
+
+const deletedParameter = (entity: EntityPlan) =>
+  query(
+    "deleted",
+    { type: "string", enum: ["include", "only"] },
+    `Deleted records too, or alone, as far as the caller may restore them; each record then shows ${deletionStamps(
+      entity,
+    )
+      .map((name) => `\`${name}\``)
+      .join(" and ")}; not beside \`as_of\``,
+  );
 
 /** How much of a record is shown, and what along with it. */
 export function recordParameters(entity: EntityPlan, audience: Audience): readonly object[] {

@@ -1,5 +1,6 @@
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { ident } from "../sql-text.ts";
+import { emitDeletedQuery, listsDeleted } from "./deleted-list-functions.ts";
 import { emitListed } from "./listed-fields.ts";
 import { emitPastListed, emitPastQuery } from "./past-list-functions.ts";
 import { type Reach, reachOf } from "./reach.ts";
@@ -19,6 +20,7 @@ export function emitListFunctions(plan: Plan, entity: EntityPlan): string {
   return [
     emitListed(plan, entity),
     emitQuery(entity, reach),
+    ...(listsDeleted(entity) ? [emitDeletedQuery(plan, entity, reach)] : []),
     emitPastListed(plan, entity),
     emitPastQuery(entity, reach),
     emitFind(entity),
@@ -83,9 +85,15 @@ end
 $$;`;
 }
 
-const emitFind = ({
-  name,
-}: EntityPlan): string => `-- A page of ${name} for the actor that has entered: see \`list_${name}\`.
+function emitFind(entity: EntityPlan): string {
+  const { name } = entity;
+  const deleted = listsDeleted(entity)
+    ? `if asked ? 'deleted' then
+    execute gesta.prepared(app.query_deleted_${name}(asked, false)) into rows;
+    bodies := array(select app.shown_deleted_${name}(r) from unnest(rows) r);
+  els`
+    : "";
+  return `-- A page of ${name} for the actor that has entered: see \`list_${name}\`.
 create or replace function app.found_${name}(asked jsonb) returns text
 language plpgsql as $$
 declare
@@ -95,7 +103,7 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
+  ${deleted}if not asked ? 'as_of' then
     execute gesta.prepared(app.query_${name}(asked, false)) into rows;
     bodies := array(select app.shown_${name}(r) from unnest(rows) r);
   elsif (asked->>'as_of')::timestamptz > gesta.now() then
@@ -122,6 +130,7 @@ begin
   return app.found_${name}(asked);
 end
 $$;`;
+}
 
 function emitList(entity: EntityPlan, reach: Reach | null): string {
   const { name } = entity;
@@ -178,7 +187,8 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_${name}(asked, true) else app.query_${name}(asked, true) end,
+    case ${listsDeleted(entity) ? `when asked ? 'deleted' then app.query_deleted_${name}(asked, true)\n         ` : ""}when asked ? 'as_of' then app.query_past_${name}(asked, true)
+         else app.query_${name}(asked, true) end,
     estimated and (${readsAll}));
 end
 $$;`;

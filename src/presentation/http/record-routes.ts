@@ -6,6 +6,7 @@ import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
 import { actionScope, readScope } from "../../plan/scopes.ts";
 import type { CommandReply } from "../../services/command.ts";
 import { actionOnRecord } from "../../services/impact-service.ts";
+import type { Identify } from "../../services/queries-service.ts";
 import { callerOf, isVisitor } from "./caller.ts";
 import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
 import type { HttpParts } from "./http-parts.ts";
@@ -84,13 +85,14 @@ function listRoute(parts: HttpParts, entity: EntityPlan) {
   };
 }
 
-/** Asks who sent the request, once for each entity that it reads: an API key is good for some only. */
-function identifier(parts: HttpParts, request: FastifyRequest): (entity: string) => Promise<string | null> {
+/** Asks who sent the request, once for each scope that it takes: an API key is good for some only. */
+function identifier(parts: HttpParts, request: FastifyRequest): Identify {
   let [latest, who]: [string | null, Promise<string | null>] = [null, nobody];
-  return (entity) => {
-    if (entity === latest) return who;
-    latest = entity;
-    who = callerOf(parts, request, readScope(entity)).then((caller) => caller.who);
+  return (entity, action) => {
+    const scope = action === undefined ? readScope(entity) : actionScope(entity, action);
+    if (scope === latest) return who;
+    latest = scope;
+    who = callerOf(parts, request, scope).then((caller) => caller.who);
     return who;
   };
 }

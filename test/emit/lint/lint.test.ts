@@ -327,6 +327,8 @@ test.each([null, "customer", "staff", "admin"])(
       "version",
       "created_at",
       "updated_at",
+      "deleted_at",
+      "purge_at",
       "page",
       "limit",
       "skip",
