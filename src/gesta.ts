@@ -109,6 +109,7 @@ export const commandsParts = ({ plan, behaviours }: Planned, engine: Engine, aro
   return {
     ...{ plan, behaviours, clock, observe, newId: newIdentifier },
     records: recordsRepository(engine, plan),
+    past: pastRepository(engine, plan),
     workflows: workflowsInForce(workflowRepository(engine)),
     passwords: argon2Passwords(),
     confirmations: signedConfirmations(keyFor("confirmations", secret), clock),
@@ -118,7 +119,7 @@ export const commandsParts = ({ plan, behaviours }: Planned, engine: Engine, aro
 async function serve(planned: Planned, engine: Engine, around: Surroundings, clock: Clock, fresh: boolean) {
   const { configuration, observe, secret } = around;
   const parts = commandsParts(planned, engine, around);
-  const { plan, records, workflows, passwords, newId } = parts;
+  const { plan, records, past, passwords, newId } = parts;
   const commands = commandsService(parts);
   if (fresh && configuration.seed === "small") await sow(plan, commands, planned.seed);
 
@@ -126,7 +127,6 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   const accounts = accountsRepository(engine);
   const authentication = authenticationService(plan, tokens, records, accounts);
   const cursors = signedCursors(keyFor("cursors", secret));
-  const past = pastRepository(engine, plan);
   const queries = queriesService({ plan, records, past, cursors, roleOf: authentication.roleOf });
   const { sessionHours, trustedProxies, environment } = configuration;
   const documents = new Map<string | null, object>();
@@ -138,7 +138,7 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
     commands,
     bulk: bulkService(parts),
     queries,
-    possibleActions: possibleActionsService(plan, records, queries, workflows),
+    possibleActions: possibleActionsService(parts, queries),
     schemaOf: actionSchema,
     history: historyService(plan, past),
     cursors,

@@ -24,8 +24,8 @@ export const restaurants = entity(
   ({ creates, updates, moves, deletes }) => ({
     create: creates("RestaurantCreated", { by: admin }),
     update: updates("RestaurantUpdated", { by: admin }),
-    open: moves("RestaurantOpened", { by: staff }),
-    close: moves("RestaurantClosed", { by: staff }),
+    open: moves("RestaurantOpened", { by: staff, undo: "close" }),
+    close: moves("RestaurantClosed", { by: staff, undo: "open" }),
     delete: deletes("RestaurantDeleted", { by: admin }),
   }),
 );

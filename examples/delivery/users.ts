@@ -34,9 +34,9 @@ export const users = entity(
       effects: ({ record: { id, role } }) =>
         role === "customer" ? [make(wallets, "create", { user_id: id }, walletOf(id))] : [],
     }),
-    name: changes("UserUpdated", { by: self, fields: ["name"] }),
-    email: changes("EmailChanged", { by: self, fields: ["email"] }),
-    avatar: changes("AvatarChanged", { by: self, fields: ["avatar"] }),
+    name: changes("UserUpdated", { by: self, fields: ["name"], undo: true }),
+    email: changes("EmailChanged", { by: self, fields: ["email"], undo: true }),
+    avatar: changes("AvatarChanged", { by: self, fields: ["avatar"], undo: true }),
     password: changes("PasswordChanged", {
       by: self,
       fields: ["password"],

@@ -137,8 +137,16 @@ export interface CreateOptions<F extends Fields, I, N> {
   readonly bulk?: boolean;
 }
 
+/**
+ * How a change is undone: by giving back the values before it, with an event of its own; `true` names that event after
+ * the change's (`EmailChangedUndone`).
+ */
+export type GivesBack = true | { readonly event: string };
+
 export interface UpdateOptions<F extends Fields> {
   readonly by: Policy<PathOf<F>>;
+  /** Lets POST /{entities}/{id}/undo take it back. */
+  readonly undo?: GivesBack;
   /** Takes up to 1,000 records at once, too: PATCH /{entities}/bulk. */
   readonly bulk?: boolean;
 }
@@ -159,6 +167,8 @@ export interface ActOptions<F extends Fields, S extends string, I, N, K extends 
   readonly conflicts?: readonly ConflictCode[];
   /** Refuses a request without an `Idempotency-Key`. */
   readonly demandsKey?: boolean;
+  /** The action that takes it back, for POST /{entities}/{id}/undo: `open` for `close`. */
+  readonly undo?: string;
 }
 
 export interface MoveOptions<F extends Fields, S extends string, I, N, K extends keyof ValuesOf<F>>
@@ -173,6 +183,11 @@ export interface ChangeOptions<F extends Fields> {
   readonly fields: readonly (keyof F & string)[];
   /** An input that must equal a stored password: `{ current_password: "password" }`. */
   readonly verify?: { readonly [input: string]: keyof F & string };
+  /**
+   * Lets POST /{entities}/{id}/undo take it back.
+   * @example email: changes("EmailChanged", { by: self, fields: ["email"], undo: true })
+   */
+  readonly undo?: GivesBack;
 }
 
 /** A time to wait, in one unit. @example "30 days" */
@@ -192,7 +207,7 @@ export interface DeleteOptions<F extends Fields> {
 /** What stands between a delete and its effect, as declared. */
 export type Barrier = Pick<DeleteOptions<Fields>, "confirm" | "wait">;
 
-export type ActionKind = "create" | "update" | "change" | "move" | "act" | "delete" | "restore";
+export type ActionKind = "create" | "update" | "change" | "move" | "act" | "delete" | "restore" | "undo";
 
 /** A named action, as data; the only way to change a record. */
 export interface Action {
@@ -212,6 +227,8 @@ export interface Action {
   readonly demandsKey: boolean;
   readonly bulk: boolean;
   readonly barrier: Barrier;
+  /** Its inverse: the values before, or an action by its name. Null: it cannot be undone. */
+  readonly undo: GivesBack | string | null;
 }
 
 const blank = {
@@ -226,6 +243,7 @@ const blank = {
   demandsKey: false,
   bulk: false,
   barrier: {},
+  undo: null,
 } as const;
 
 /** The verbs with which an entity's actions are declared; they know its fields and states. */
@@ -271,7 +289,7 @@ export interface Verbs<F extends Fields, S extends string> {
 /** What moves and acts have in common. */
 const done = <I extends InputShape<Fields>, N extends Needs, K extends keyof ValuesOf<Fields>>(
   event: string,
-  { by, sets, input, needs, decide, effects, conflicts, demandsKey }: ActOptions<Fields, string, I, N, K>,
+  { by, sets, input, needs, decide, effects, conflicts, demandsKey, undo }: ActOptions<Fields, string, I, N, K>,
 ) => ({
   ...blank,
   event,
@@ -283,6 +301,7 @@ const done = <I extends InputShape<Fields>, N extends Needs, K extends keyof Val
   effects: effects ?? null,
   conflicts: conflicts ?? [],
   demandsKey: demandsKey ?? false,
+  undo: undo ?? null,
 });
 
 /** The verbs, for any entity: the types above bind them to one. */
@@ -300,8 +319,23 @@ export const verbs: Verbs<Fields, string> = {
     demandsKey: demandsKey ?? false,
     bulk: bulk ?? false,
   }),
-  updates: (event, { by, bulk }) => ({ ...blank, kind: "update", event, by, bulk: bulk ?? false }),
-  changes: (event, { by, fields, verify }) => ({ ...blank, kind: "change", event, by, fields, verify: verify ?? {} }),
+  updates: (event, { by, bulk, undo }) => ({
+    ...blank,
+    kind: "update",
+    event,
+    by,
+    bulk: bulk ?? false,
+    undo: undo ?? null,
+  }),
+  changes: (event, { by, fields, verify, undo }) => ({
+    ...blank,
+    kind: "change",
+    event,
+    by,
+    fields,
+    verify: verify ?? {},
+    undo: undo ?? null,
+  }),
   moves: (event, options) => ({ ...done(event, options), kind: "move", to: options.to ?? null }),
   acts: (event, options) => ({ ...done(event, options), kind: "act" }),
   movesTo: (events, { by }) => ({ ...blank, kind: "move", event: { ...events }, by }),
@@ -313,6 +347,8 @@ export interface CrudOptions<Path extends string> {
   readonly by: Policy<Path>;
   /** Which of them take up to 1,000 records at once, too: POST and PATCH /{entities}/bulk. */
   readonly bulk?: true | readonly ("create" | "update")[];
+  /** Lets POST /{entities}/{id}/undo take an update back. */
+  readonly undo?: GivesBack;
 }
 
 /**
@@ -320,9 +356,16 @@ export interface CrudOptions<Path extends string> {
  * @example entity("drinks", { fields, read: anyone }, crud({ by: anyone, bulk: true }))
  */
 export const crud =
-  <Path extends string>({ by, bulk = [] }: CrudOptions<Path>) =>
+  <Path extends string>({ by, bulk = [], undo }: CrudOptions<Path>) =>
   (): { readonly [name: string]: Action } => ({
     create: { ...blank, kind: "create", event: null, by, bulk: bulk === true || bulk.includes("create") },
-    update: { ...blank, kind: "update", event: null, by, bulk: bulk === true || bulk.includes("update") },
+    update: {
+      ...blank,
+      kind: "update",
+      event: null,
+      by,
+      bulk: bulk === true || bulk.includes("update"),
+      undo: undo ?? null,
+    },
     delete: { ...blank, kind: "delete", event: null, by },
   });

@@ -4,6 +4,7 @@ import { chance } from "../plan/audience.ts";
 import type { Actor } from "../plan/behaviour.ts";
 import type { ActionPlan, EntityPlan, LifecyclePlan } from "../plan/plan.ts";
 import { type Lookup, permits } from "./permit.ts";
+import { type PlacedEvent, undoingOf } from "./undo.ts";
 
 /** An action on a record, and what stands between it and the actor. */
 export interface PossibleAction {
@@ -18,6 +19,7 @@ export interface PossibleAction {
  * The actions on a record that the actor's audience could ever do, in the order of the declaration. Of all others the
  * actor learns nothing here, as in the documents.
  * @param lifecycle the workflow in force; null where the entity has none.
+ * @param last the record's last event, where the entity has something to undo.
  */
 export function possibleActions(
   entity: EntityPlan,
@@ -25,15 +27,33 @@ export function possibleActions(
   actor: Actor,
   record: JsonObject,
   lookup: Lookup,
+  last: PlacedEvent | null,
 ): readonly PossibleAction[] {
+  const situation = { entity, lifecycle, actor, record, lookup };
   return entity.actions
     .filter(({ kind, by }) => kind !== "create" && kind !== "restore" && mayKnow(actor, by))
     .map((action) => {
       const targets = action.kind === "move" ? targetsOf(action, lifecycle, record) : [];
-      if (permits(action.by, actor, entity, record, lookup) !== "yes")
-        return { action, obstacle: "not_yours", targets };
-      return { action, obstacle: action.kind === "move" ? stateObstacle(action, lifecycle, record) : null, targets };
+      return { action, obstacle: obstacleTo(action, situation, last), targets };
     });
+}
+
+interface Situation {
+  readonly entity: EntityPlan;
+  readonly lifecycle: LifecyclePlan | null;
+  readonly actor: Actor;
+  readonly record: JsonObject;
+  readonly lookup: Lookup;
+}
+
+function obstacleTo(action: ActionPlan, situation: Situation, last: PlacedEvent | null): Obstacle | null {
+  const { entity, lifecycle, actor, record, lookup } = situation;
+  if (permits(action.by, actor, entity, record, lookup) !== "yes") return "not_yours";
+  if (action.kind === "move") return stateObstacle(action, lifecycle, record);
+  if (action.kind !== "undo") return null;
+  const undoing = last === null ? null : undoingOf(entity, last);
+  if (undoing === null || !("action" in undoing)) return "nothing_to_undo";
+  return obstacleTo(undoing.action, situation, null);
 }
 
 /** The names of what the actor can do with the record now: what a refused action is answered with. */

@@ -39,6 +39,10 @@ export const faults = {
   after: fill("must be later than {field}", "должно быть позже {field}"),
   wrong_password: fill("is not the current password", "не совпадает с текущим паролем"),
   frozen: fill("cannot change any more", "больше не меняется"),
+  changed_since: fill(
+    "was changed since by {event}, version {version}",
+    "с тех пор изменено: {event}, версия {version}",
+  ),
   not_available: fill("is not available", "недоступно"),
   full: fill("is more than there is room for", "больше, чем может поместиться"),
   unknown_parameter: fill("is not a parameter of this operation", "этой операции такой параметр неизвестен"),

@@ -14,6 +14,10 @@ export const obstacles = {
     en: "No longer: the state `{status}` does not allow it, and no later one will.",
     ru: "Уже нельзя: состояние `{status}` этого не допускает, и ни одно из следующих не допустит.",
   },
+  nothing_to_undo: {
+    en: "The last event declares no inverse. An earlier one may: name it in `event`.",
+    ru: "У последнего события нет обратного действия. Оно может быть у более раннего: укажите его в `event`.",
+  },
 } as const satisfies Record<string, Text>;
 
 export type Obstacle = keyof typeof obstacles;

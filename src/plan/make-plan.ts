@@ -15,6 +15,7 @@ import { verifyPolicies } from "./verifiers/policies.ts";
 import { verifyPolicyCircles } from "./verifiers/policy-circles.ts";
 import { verifyReading } from "./verifiers/reading.ts";
 import { verifyReferences } from "./verifiers/references.ts";
+import { verifyUndo } from "./verifiers/undo.ts";
 import { verifyWorkflows } from "./verifiers/workflows.ts";
 
 const verifiers: readonly Verifier[] = [
@@ -31,6 +32,7 @@ const planVerifiers: readonly PlanVerifier[] = [
   verifyFrozenFields,
   verifyActions,
   verifyDeleteRules,
+  verifyUndo,
 ];
 
 export interface Planned {

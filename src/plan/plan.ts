@@ -72,6 +72,11 @@ export interface BarrierPlan {
   readonly wait: number | null;
 }
 
+/** The inverse of an action: it gives back the values before, with an event of this name, or does another action. */
+export type UndoPlan =
+  | { readonly way: "values"; readonly event: string }
+  | { readonly way: "action"; readonly action: string };
+
 export interface ActionPlan {
   readonly name: string;
   readonly kind: ActionKind;
@@ -96,6 +101,8 @@ export interface ActionPlan {
   readonly bulk: boolean;
   /** Of a delete; null for all others. */
   readonly barrier: BarrierPlan | null;
+  /** How it is undone; null where it cannot be. */
+  readonly undo: UndoPlan | null;
   readonly method: "POST" | "PATCH" | "DELETE";
   /** Path below the collection: `""`, `/{id}`, `/{id}/confirm-payment`. */
   readonly path: string;

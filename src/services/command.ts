@@ -4,6 +4,7 @@ import type { JsonObject } from "../kernel/json.ts";
 import type { Observer } from "../kernel/observation.ts";
 import type { Behaviours } from "../plan/behaviour.ts";
 import type { Plan } from "../plan/plan.ts";
+import type { PastRepository } from "../repositories/past-repository.ts";
 import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
 import type { Confirmations } from "./confirmations.ts";
 import type { Passwords } from "./passwords.ts";
@@ -59,6 +60,7 @@ export interface CommandsParts {
   readonly plan: Plan;
   readonly behaviours: Behaviours;
   readonly records: RecordsRepository;
+  readonly past: PastRepository;
   readonly workflows: WorkflowsInForce;
   readonly passwords: Passwords;
   readonly confirmations: Confirmations;

@@ -9,12 +9,14 @@ import { problems } from "../kernel/problem.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Actor } from "../plan/behaviour.ts";
 import type { ActionPlan, EntityPlan, LifecyclePlan } from "../plan/plan.ts";
+import { inverseOf } from "../plan/undo-rules.ts";
 import type { Command, Written } from "../repositories/records-repository.ts";
 import type { CommandReply, CommandRequest, CommandsParts } from "./command.ts";
 import { decideChanges } from "./decide-changes.ts";
 import { decideEffects } from "./decide-effects.ts";
 import { demandConfirmation, hangingRefusal } from "./impact.ts";
 import { actorOf, KnownRecords } from "./known-records.ts";
+import { demandUndoing, lastEvent, noLongerValid, placedEvent } from "./undo-event.ts";
 import { refusalOf, takenMeanwhile } from "./written-refusal.ts";
 
 export interface CommandsService {
@@ -114,8 +116,10 @@ export async function decideCommand(
   entity: EntityPlan,
   action: ActionPlan,
   request: CommandRequest,
-  { known, actor, state, isGone }: Admitted,
+  admitted: Admitted,
 ): Promise<Command | CommandReply | "again"> {
+  if (action.kind === "undo") return decideUndo(parts, entity, action, request, admitted);
+  const { known, actor, state, isGone } = admitted;
   const creates = action.kind === "create";
   const restores = action.kind === "restore";
   const input = checkInput(entity, action, request.input, state, request.partial || restores);
@@ -147,7 +151,7 @@ export async function decideCommand(
     !leads(workflow.lifecycle, action, state, decision.to)
   ) {
     if ((await parts.workflows.renew(entity.name)).version !== workflow.version) return "again";
-    throw transitionRefusal(entity, workflow.lifecycle, actor, state, known);
+    throw await transitionRefusal(parts, entity, workflow.lifecycle, actor, state, known);
   }
   if ("declined" in decision) throw new Refusal(decision.declined);
   const same = state !== null && ["update", "change"].includes(action.kind) && isSame(state, decision);
@@ -176,6 +180,35 @@ export async function decideCommand(
     ...(agreed === null ? {} : { agreed }),
     ...(decision.effects.length > 0 ? await decideEffects(parts, known, request, event, decision.effects) : {}),
   };
+}
+
+/** Undoing an event is doing the inverse of it, by the rights and rules of that action; the event says what it takes back. */
+async function decideUndo(
+  parts: CommandsParts,
+  entity: EntityPlan,
+  undo: ActionPlan,
+  request: CommandRequest,
+  admitted: Admitted,
+): Promise<Command | CommandReply | "again"> {
+  const { known, actor, state } = admitted;
+  const { value, faults } = checkInput(entity, undo, request.input, state, false);
+  if (faults.length > 0 || state === null) throw Refusal.invalid(faults);
+  const wanted = typeof value.event === "string" ? value.event : null;
+  const placed = await placedEvent(parts.past, entity, request.id ?? "", wanted);
+  if (placed === null) throw Refusal.invalid([{ pointer: "/event", code: "not_found" }]);
+  const declared = entity.actions.find(({ name }) => name === placed.event.action);
+  const inverse = declared === undefined ? undefined : inverseOf(entity.actions, declared);
+  if (inverse !== undefined && permits(inverse.by, actor, entity, state, known.visible) !== "yes") {
+    throw new Refusal("forbidden");
+  }
+  checkVersion(entity, undo, request, state);
+  const { action, input, type } = demandUndoing(entity, placed);
+  const inner = { ...request, action: action.name, input, partial: type !== null };
+  const command = await decideCommand(parts, entity, action, inner, admitted).catch((error: unknown) => {
+    throw error instanceof Refusal && error.code === "invalid" ? noLongerValid(error) : error;
+  });
+  if (command === "again" || "outcome" in command) return command;
+  return { ...command, type: type ?? command.type, causation: placed.event.id };
 }
 
 async function change(
@@ -247,7 +280,11 @@ async function replayOf(
 
 /** Reads the records that the action's policy, or another one's, looks through. */
 const loadReferences = (known: KnownRecords, entity: EntityPlan, action: ActionPlan, record: JsonObject) =>
-  known.loadReferences(entity, action.kind === "move" ? entity.actions.map(({ by }) => by) : [action.by], record);
+  known.loadReferences(
+    entity,
+    action.kind === "move" || action.kind === "undo" ? entity.actions.map(({ by }) => by) : [action.by],
+    record,
+  );
 
 /** A reference to a record that the actor cannot read is refused like one to a missing record. */
 async function referenceFaults(known: KnownRecords, action: ActionPlan, value: JsonObject): Promise<readonly Fault[]> {
@@ -294,7 +331,8 @@ function checkVersion(entity: EntityPlan, action: ActionPlan, request: CommandRe
   if (state === null) return;
   const { expected } = request;
   if (expected === null) {
-    if (entity.demandsVersion && action.kind === "update" && request.who !== "system") {
+    const demanded = action.kind === "undo" || (entity.demandsVersion && action.kind === "update");
+    if (demanded && request.who !== "system") {
       throw new Refusal("precondition_required");
     }
     return;
@@ -309,17 +347,20 @@ const leads = ({ transitions }: LifecyclePlan, action: ActionPlan, state: JsonOb
   transitions.some((step) => step.action === action.name && step.from === state.status && step.to === to);
 
 /** The state does not lead there: tells what the actor can do instead. */
-const transitionRefusal = (
+async function transitionRefusal(
+  { past }: CommandsParts,
   entity: EntityPlan,
   lifecycle: LifecyclePlan,
   actor: Actor,
   state: JsonObject,
   known: KnownRecords,
-): Refusal =>
-  new Refusal("transition_not_allowed", {
+): Promise<Refusal> {
+  const last = await lastEvent(past, entity, state);
+  return new Refusal("transition_not_allowed", {
     status_now: String(state.status),
-    allowed_actions: allowedActions(entity, lifecycle, actor, state, known.visible),
+    allowed_actions: allowedActions(entity, lifecycle, actor, state, known.visible, last),
   });
+}
 
 const isSame = (state: JsonObject, decision: { readonly set: JsonObject; readonly secrets: JsonObject }): boolean =>
   Object.keys(decision.secrets).length === 0 &&

@@ -172,6 +172,12 @@ async function acted(
       return found.deleted ? done(200, because) : refused("conflict", "the record is not deleted");
     case "move":
       return moved(entity, action, found.record, workflows);
+    case "undo":
+      return done(
+        200,
+        `${because}, where the event has an inverse and nothing is in the way`,
+        problems.conflict.status,
+      );
     default:
       return done(200, because);
   }

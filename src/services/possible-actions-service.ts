@@ -1,9 +1,11 @@
 import { type PossibleAction, possibleActions } from "../domain/possible-actions.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Plan } from "../plan/plan.ts";
+import type { PastRepository } from "../repositories/past-repository.ts";
 import type { RecordsRepository, Who } from "../repositories/records-repository.ts";
 import { actorOf, KnownRecords } from "./known-records.ts";
 import type { QueriesService } from "./queries-service.ts";
+import { lastEvent } from "./undo-event.ts";
 import type { WorkflowsInForce } from "./workflows-in-force.ts";
 
 export type { PossibleAction } from "../domain/possible-actions.ts";
@@ -20,11 +22,16 @@ export interface PossibleActionsService {
   of(entity: string, who: Who, id: string): Promise<PossibleActions>;
 }
 
+interface Parts {
+  readonly plan: Plan;
+  readonly records: RecordsRepository;
+  readonly past: PastRepository;
+  readonly workflows: WorkflowsInForce;
+}
+
 export function possibleActionsService(
-  plan: Plan,
-  records: RecordsRepository,
+  { plan, records, past, workflows }: Parts,
   queries: QueriesService,
-  workflows: WorkflowsInForce,
 ): PossibleActionsService {
   const of = async (name: string, who: Who, id: string): Promise<PossibleActions> => {
     const entity = plan.entities.find((candidate) => candidate.name === name);
@@ -41,10 +48,11 @@ export function possibleActionsService(
     ]);
     // It could be read a moment before or after; then reading again tells what it is now.
     if (loaded.outcome !== "visible") return of(name, who, id);
-    const [actor, workflow] = await Promise.all([
+    const [actor, workflow, last] = await Promise.all([
       actorOf(plan, known, who),
       // What this process knows may be old, and here no later try would find out.
       entity.lifecycle === null ? null : workflows.renew(name),
+      lastEvent(past, entity, loaded.record),
       known.loadReferences(
         entity,
         entity.actions.map(({ by }) => by),
@@ -54,7 +62,7 @@ export function possibleActionsService(
     const lifecycle = workflow?.lifecycle ?? null;
     return {
       status: lifecycle === null ? null : String(loaded.record.status),
-      actions: possibleActions(entity, lifecycle, actor, loaded.record, known.visible),
+      actions: possibleActions(entity, lifecycle, actor, loaded.record, known.visible, last),
     };
   };
   return { of };

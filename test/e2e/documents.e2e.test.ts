@@ -307,6 +307,8 @@ const before: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
   "POST /sessions": async () => {
     kim = await made("POST", "/users", null, registration);
   },
+  "POST /users/{id}/undo": (id) => made("PATCH", `/users/${id}/name`, id, { name: `Somebody ${++count}` }),
+  "POST /restaurants/{id}/undo": (id) => made("POST", `/restaurants/${id}/open`, seedId("users", "staff1"), {}),
   "POST /restaurants/{id}/close": (id) => made("POST", `/restaurants/${id}/open`, seedId("users", "staff1"), {}),
 };
 const after: Readonly<Record<string, (id: string) => Promise<unknown>>> = {

@@ -72,6 +72,7 @@ describe.each(engines)("the actions of a record, on %s", (engine) => {
     expect(foreign.map(({ name, reason }) => [name, reason])).toEqual([
       ["open", "This record is not one that you may do it on."],
       ["close", "This record is not one that you may do it on."],
+      ["undo", "This record is not one that you may do it on."],
     ]);
   });
 
@@ -145,7 +146,8 @@ describe.each(engines)("the actions of a record, on %s", (engine) => {
 
   test("of the caller's own record are found as of any other", async () => {
     const own = await get("/users/me", "customer1");
-    expect(verdictsOf(own)).toEqual({ name: true, email: true, avatar: true, password: true, deactivate: true });
+    const mine = { name: true, email: true, avatar: true, password: true, deactivate: true };
+    expect(verdictsOf(own)).toEqual({ ...mine, undo: false });
     const foreign = await get(`/users/${seedId("users", "customer1")}`, "admin");
     expect(verdictsOf(foreign)).toEqual({
       name: false,
@@ -153,6 +155,7 @@ describe.each(engines)("the actions of a record, on %s", (engine) => {
       avatar: false,
       password: false,
       deactivate: true,
+      undo: false,
     });
   });
 });

@@ -15,6 +15,7 @@ import { Refusal } from "../../src/kernel/refusal.ts";
 import { newSecret, tokenHash } from "../../src/kernel/secret-token.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import { accountsRepository } from "../../src/repositories/accounts-repository.ts";
+import { pastRepository } from "../../src/repositories/past-repository.ts";
 import { recordsRepository } from "../../src/repositories/records-repository.ts";
 import { prepareSchema } from "../../src/repositories/schema-repository.ts";
 import { workflowRepository } from "../../src/repositories/workflow-repository.ts";
@@ -57,10 +58,15 @@ describe.each(engines)("signing in on %s", (kind) => {
     await prepareSchema(engine, emitSchema(plan));
     const records = recordsRepository(engine, plan);
     const confirmations = signedConfirmations("the secret of the tests", systemClock);
+    const past = pastRepository(engine, plan);
     const parts = { plan, records, passwords: readable, newId: newIdentifier, confirmations };
     const workflows = workflowsInForce(workflowRepository(engine));
     const users = seed.filter(({ entity }) => entity === "users");
-    await sow(plan, commandsService({ ...parts, behaviours, workflows, clock: systemClock, observe: silent }), users);
+    await sow(
+      plan,
+      commandsService({ ...parts, past, behaviours, workflows, clock: systemClock, observe: silent }),
+      users,
+    );
     sessions = sessionsService({ ...parts, accounts: accountsRepository(engine), newSecret, sessionHours: 1 });
   });
   afterAll(async () => {

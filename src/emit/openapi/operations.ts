@@ -6,7 +6,7 @@ import { inputExample, recordExample } from "../json-schema/example.ts";
 import { inputSchema, type Schema } from "../json-schema/field-schema.ts";
 import { listParameters, recordParameters } from "./list-parameters.ts";
 import { possibleActionsExample, possibleActionsName } from "./possible-actions.ts";
-import { actionRefusals, listRefusals, readRefusals, refusalResponses, takesKey } from "./refusals.ts";
+import { actionRefusals, demandsVersion, listRefusals, readRefusals, refusalResponses, takesKey } from "./refusals.ts";
 
 /** One operation of a document, and the refusals that it names. */
 export interface Operation {
@@ -182,7 +182,7 @@ export function actionOperation(
   audience: Audience,
 ): Operation {
   const refuses = actionRefusals(plan, entity, action, method, audience);
-  const demanded = entity.demandsVersion && action.kind === "update";
+  const demanded = demandsVersion(entity, action);
   const parameters = [
     query("dry_run", { type: "boolean", default: false }, "Checks all of it and stores nothing"),
     ...((action.barrier?.confirm ?? "never") === "never"
@@ -248,6 +248,8 @@ const summaryOf = (entity: EntityPlan, action: ActionPlan, method: string): stri
       return method === "PUT" ? "Replaces all fields that the client owns" : "Changes what is sent";
     case "change":
       return `Changes the ${name}`;
+    case "undo":
+      return "Takes back its last event, or the one named, by an event of its own";
     default: {
       if (typeof action.event !== "string") return `Changes the ${name}`;
       const verb = name.charAt(0).toUpperCase() + name.slice(1);

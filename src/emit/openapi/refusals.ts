@@ -2,6 +2,7 @@ import { type ProblemCode, problems } from "../../kernel/problem.ts";
 import type { Audience } from "../../plan/audience.ts";
 import { canBeBlocked } from "../../plan/delete-rules.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
+import { inverseOf } from "../../plan/undo-rules.ts";
 import type { Schema } from "../json-schema/field-schema.ts";
 
 export const ofAll: readonly ProblemCode[] = [
@@ -35,6 +36,10 @@ export const readRefusals = (entity: EntityPlan, audience: Audience): readonly P
 /** A deleted record keeps its history for those who could read it. */
 export const historyRefusals: readonly ProblemCode[] = [...ofAll, "not_found"];
 
+/** Whether a request must say which version it means. */
+export const demandsVersion = (entity: EntityPlan, { kind }: ActionPlan): boolean =>
+  kind === "undo" || (entity.demandsVersion && kind === "update");
+
 type Method = ActionPlan["method"] | "PUT";
 
 /** Where `Idempotency-Key` counts; a repeated PUT or DELETE comes to the same anyway. */
@@ -49,7 +54,10 @@ export function actionRefusals(
   audience: Audience,
 ): readonly ProblemCode[] {
   const creates = action.kind === "create";
-  const freezes = entity.fields.some(({ name, frozenFrom }) => frozenFrom !== null && action.sets.includes(name));
+  const does =
+    action.kind === "undo" ? entity.actions.flatMap((each) => inverseOf(entity.actions, each) ?? []) : [action];
+  const sets = does.flatMap((each) => each.sets);
+  const freezes = entity.fields.some(({ name, frozenFrom }) => frozenFrom !== null && sets.includes(name));
   const keyed = takesKey(method);
   const codes: readonly (readonly [ProblemCode, boolean])[] = [
     ["too_large", true],
@@ -62,16 +70,16 @@ export function actionRefusals(
     // Deleting again is the same as once.
     ["gone", !creates && !["delete", "restore"].includes(action.kind) && ofRecord(entity).includes("gone")],
     ["stale", !creates],
-    ["insufficient_funds", action.conflicts.includes("insufficient_funds")],
-    ["unique", entity.fields.some(({ unique, name }) => unique && action.sets.includes(name))],
-    ["transition_not_allowed", action.kind === "move" || (!creates && freezes)],
+    ["insufficient_funds", does.some(({ conflicts }) => conflicts.includes("insufficient_funds"))],
+    ["unique", entity.fields.some(({ unique, name }) => unique && sets.includes(name))],
+    ["transition_not_allowed", does.some(({ kind }) => kind === "move") || (!creates && freezes)],
     ["confirmation_required", (action.barrier?.confirm ?? "never") !== "never"],
     ["blocked_by_references", action.kind === "delete" && canBeBlocked(plan, entity)],
     ["idempotency_key_required", action.demandsKey],
     ["idempotency_key_invalid", keyed],
     ["idempotency_in_flight", keyed],
     ["idempotency_mismatch", keyed],
-    ["precondition_required", entity.demandsVersion && action.kind === "update"],
+    ["precondition_required", demandsVersion(entity, action)],
   ];
   return [...ofAll, ...codes.filter(([, possible]) => possible).map(([code]) => code)];
 }

@@ -1,12 +1,14 @@
 import { deletionOf, isLinked, rulesOf } from "../../plan/delete-rules.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
+import { writtenActions } from "../../plan/undo-rules.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
 import { answered, carriesStray, hasSecrets, isKind, streamOf } from "./write-parts.ts";
 
 /** Changes records of one actor by one action: one statement reads them, one writes them, one appends the events. */
 export function emitChange(plan: Plan, entity: EntityPlan): string {
-  const changes = [...entity.actions.filter(({ kind }) => kind !== "create"), ...detaching(entity)];
+  const written = writtenActions(entity.actions).filter(({ kind }) => kind !== "create");
+  const changes = [...written, ...detaching(entity)];
   if (changes.length === 0) return "";
   const { name, lifecycle } = entity;
   const table = `app.${ident(name)}`;

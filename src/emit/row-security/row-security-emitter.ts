@@ -1,4 +1,5 @@
 import type { ActionPlan, EntityPlan, FieldPlan, Plan, Policy } from "../../plan/plan.ts";
+import { writtenActions } from "../../plan/undo-rules.ts";
 import { ident, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
 import { policyCondition } from "./policy-condition.ts";
@@ -43,7 +44,7 @@ export function emitRowSecurity(plan: Plan, entity: EntityPlan): string {
       )
       .join("\n  or ");
   const creating = entity.actions.filter(isCreation);
-  const changing = entity.actions.filter((action) => !isCreation(action));
+  const changing = writtenActions(entity.actions).filter((action) => !isCreation(action));
   const behindMask = looksBehindMask(plan, entity);
   const policies = [
     `create policy read on ${table} for select to ${behindMask ? "" : "gesta_app, "}gesta_owner using (\n  ${orSystem(condition(entity.read))}\n);`,

@@ -1,6 +1,7 @@
 import type { Action } from "../../declare/action.ts";
 import type { EntityDeclaration } from "../../declare/entity.ts";
-import type { ActionPlan, FieldPlan } from "../plan.ts";
+import type { ActionPlan, FieldPlan, Policy } from "../plan.ts";
+import { inverseOf } from "../undo-rules.ts";
 import { planBarrier } from "./plan-barrier.ts";
 import { planField } from "./plan-field.ts";
 import { kebabOf } from "./words.ts";
@@ -20,6 +21,7 @@ const verbs = {
   act: "Updated",
   delete: "Deleted",
   restore: "Restored",
+  undo: "Undone",
 } as const;
 
 const addresses = {
@@ -27,6 +29,7 @@ const addresses = {
   update: () => ({ method: "PATCH", path: "/{id}" }),
   delete: () => ({ method: "DELETE", path: "/{id}" }),
   restore: () => ({ method: "POST", path: "/{id}/restore" }),
+  undo: () => ({ method: "POST", path: "/{id}/undo" }),
   change: (name: string) => ({ method: "PATCH", path: `/{id}/${kebabOf(name)}` }),
   move: (name: string) => ({ method: "POST", path: `/{id}/${kebabOf(name)}` }),
   act: (name: string) => ({ method: "POST", path: `/{id}/${kebabOf(name)}` }),
@@ -34,10 +37,11 @@ const addresses = {
 
 /** Fills in one declared action. */
 export function planAction(name: string, action: Action, around: Surroundings): ActionPlan {
+  const event = eventOf(action, around.title);
   return {
     name,
     kind: action.kind,
-    event: eventOf(action, around.title),
+    event,
     by: action.by,
     input: inputOf(action, around),
     sets: setsOf(action, around),
@@ -48,6 +52,7 @@ export function planAction(name: string, action: Action, around: Surroundings): 
     demandsKey: action.demandsKey,
     bulk: action.bulk,
     barrier: action.kind === "delete" ? planBarrier(action.barrier) : null,
+    undo: undoOf(action, event),
     ...addresses[action.kind](name),
   };
 }
@@ -55,6 +60,32 @@ export function planAction(name: string, action: Action, around: Surroundings): 
 /** Whoever may delete may restore. The declaration's verbs have no word for it: it comes with the delete. */
 export function planRestore(deletion: Action, around: Surroundings): ActionPlan {
   return planAction("restore", { ...deletion, kind: "restore", event: null, barrier: {} }, around);
+}
+
+function undoOf({ undo }: Action, event: ActionPlan["event"]): ActionPlan["undo"] {
+  if (undo === null) return null;
+  if (typeof undo === "string") return { way: "action", action: undo };
+  return { way: "values", event: undo === true ? `${event}Undone` : undo.event };
+}
+
+/**
+ * Taking back what has been done, for whoever may do the inverse of it: it comes with the first action that has one.
+ * @returns none where no action has.
+ */
+export function planUndo(
+  actions: { readonly [name: string]: Action },
+  planned: readonly ActionPlan[],
+  around: Surroundings,
+): readonly ActionPlan[] {
+  const inverses = planned.flatMap((action) => inverseOf(planned, action) ?? []);
+  const [model] = Object.values(actions);
+  const [first, ...others] = [...new Map(inverses.map(({ by }) => [JSON.stringify(by), by])).values()];
+  if (model === undefined || first === undefined) return [];
+  const by: Policy = others.length === 0 ? first : { kind: "any_of", policies: [first, ...others] };
+  // Nothing is recorded under its own name: the inverse has an event.
+  const undo: Action = { ...model, kind: "undo", event: {}, by, input: {}, fields: [], verify: {}, undo: null };
+  const settled = { needs: null, to: null, decide: null, effects: null, demandsKey: false, bulk: false, barrier: {} };
+  return [planAction("undo", { ...undo, ...settled, conflicts: [] }, around)];
 }
 
 function eventOf(action: Action, title: string): ActionPlan["event"] {
@@ -95,6 +126,8 @@ function inputOf(action: Action, around: Surroundings): readonly FieldPlan[] {
       return shapedInput(action.input ?? {}, around);
     case "delete":
       return [];
+    case "undo":
+      return [planField("event", { kind: "uuid", options: { optional: true } } as never, idOf)]; // a planned field has no phantom types
     // A unique value may have been taken meanwhile: then the caller says a new one.
     case "restore":
       return sent(fields, ["client", "create"])
@@ -121,6 +154,7 @@ function setsOf(action: Action, { fields }: Surroundings): readonly string[] {
     case "act":
       return action.fields;
     case "delete":
+    case "undo":
       return [];
     case "restore":
       return sent(fields, ["client", "create"]).flatMap(({ name, unique }) => (unique ? [name] : []));

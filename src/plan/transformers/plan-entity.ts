@@ -1,6 +1,6 @@
 import type { EntityDeclaration } from "../../declare/entity.ts";
 import type { EntityPlan } from "../plan.ts";
-import { planAction, planRestore } from "./plan-action.ts";
+import { planAction, planRestore, planUndo } from "./plan-action.ts";
 import { planFields } from "./plan-field.ts";
 import { planIndexes } from "./plan-indexes.ts";
 import { planLifecycle } from "./plan-lifecycle.ts";
@@ -23,6 +23,7 @@ export function planEntity(
   const deletion = Object.values(entity.actions).find(({ kind }) => kind === "delete");
   const lifecycle = entity.lifecycle === null ? null : planLifecycle(entity.lifecycle);
   const members = planMembers(entity, fields, lifecycle);
+  const declared = Object.entries(entity.actions).map(([name, action]) => planAction(name, action, around));
   return {
     name: entity.name,
     singular,
@@ -35,7 +36,8 @@ export function planEntity(
     demandsVersion: entity.demandsVersion,
     audited: entity.audited,
     actions: [
-      ...Object.entries(entity.actions).map(([name, action]) => planAction(name, action, around)),
+      ...declared,
+      ...planUndo(entity.actions, declared, around),
       ...(deletion === undefined ? [] : [planRestore(deletion, around)]),
     ],
     indexes: planIndexes(entity.name, members, entity.read, heldIn),

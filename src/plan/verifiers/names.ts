@@ -18,7 +18,18 @@ const reservedEntities = new Set([
   "metrics",
   "admin",
 ]);
-const reservedActions = new Set(["read", "history", "actions", "impact", "restore", "detach", "bulk", "live", "me"]);
+const reservedActions = new Set([
+  "read",
+  "history",
+  "actions",
+  "impact",
+  "restore",
+  "undo",
+  "detach",
+  "bulk",
+  "live",
+  "me",
+]);
 
 /** PostgreSQL cuts names at 63 bytes; the longest that Gesta makes of a name adds `_` and `_index`. */
 const longest = 50;

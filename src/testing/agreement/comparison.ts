@@ -2,6 +2,7 @@ import type { PlainSession } from "../../database/plain-session.ts";
 import type { JsonObject } from "../../kernel/json.ts";
 import { offeredActions } from "../../plan/audience.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
+import { writtenActions } from "../../plan/undo-rules.ts";
 import { directWrites } from "../../repositories/plain-statements.ts";
 import type { RecordsRepository, Written } from "../../repositories/records-repository.ts";
 import { attemptOf } from "./attempt.ts";
@@ -97,7 +98,7 @@ export class Comparison {
       const compared = await compareMasked(sides, entity, who, id, masked);
       return { kind: "masked", what: `${entity.name}.${masked.name}`, ...asked, ...compared };
     }
-    const action = random.oneOf(entity.actions);
+    const action = random.oneOf(writtenActions(entity.actions));
     if (kind < 62 || action === undefined) return this.#direct(entity, who);
     return kind < 75 ? this.#foreignField(entity, action, who) : this.#act(entity, action, who);
   }

@@ -92,8 +92,10 @@ export const unnamedAudiences: Rule = (plan, entity) => {
   return [
     ...check("read", entity.read),
     ...entity.fields.flatMap(({ name, readBy }) => (readBy === null ? [] : check(`fields.${name}.readBy`, readBy))),
-    // A restore comes with its delete, and says the same.
-    ...entity.actions.flatMap(({ name, kind, by }) => (kind === "restore" ? [] : check(`actions.${name}.by`, by))),
+    // A restore comes with its delete, an undo with what it takes back, and they say the same.
+    ...entity.actions.flatMap(({ name, kind, by }) =>
+      kind === "restore" || kind === "undo" ? [] : check(`actions.${name}.by`, by),
+    ),
   ];
 };
 

@@ -81,8 +81,8 @@ export const existenceOracles: Rule = (plan, entity) =>
 /** Records that anyone may change without saying who they are. */
 export const openWrites: Rule = (_, entity) =>
   entity.actions
-    // A restore comes with its delete: whoever narrows the one narrows the other.
-    .filter(({ kind, by }) => kind !== "create" && kind !== "restore" && chance(by, null) !== "never")
+    // A restore comes with its delete, an undo with what it takes back: whoever narrows the one narrows the other.
+    .filter(({ kind, by }) => !["create", "restore", "undo"].includes(kind) && chance(by, null) !== "never")
     .map(({ name }) => ({
       path: `actions.${name}.by`,
       reason: "whoever finds the address may change or delete what others made, and no event names them",
