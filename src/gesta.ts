@@ -17,6 +17,7 @@ import { makePlan, type Planned } from "./plan/make-plan.ts";
 import { httpServer } from "./presentation/http/server.ts";
 import { accountsRepository } from "./repositories/accounts-repository.ts";
 import { catalogueRepository } from "./repositories/catalogue/catalogue-repository.ts";
+import { demandReadableEvents } from "./repositories/event-versions-repository.ts";
 import { askForLife } from "./repositories/health-repository.ts";
 import { pastRepository } from "./repositories/past-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
@@ -70,6 +71,7 @@ export async function startApplication(declared: Application, around: Surroundin
   try {
     const check = startCheck(configuration, catalogueRepository(engine, emitCatalogue(planned.plan)), observe);
     await check.before();
+    await demandReadableEvents(engine, planned.plan);
     const { fresh } = await prepareSchema(engine, emitSchema(planned.plan));
     await check.after();
     const server = await serve(planned, engine, around, clock, fresh);

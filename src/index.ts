@@ -11,6 +11,7 @@ export {
 } from "./declare/action.ts";
 export { type Application, application, type SeedStep, seedId } from "./declare/application.ts";
 export { type Entity, type EntityDeclaration, entity } from "./declare/entity.ts";
+export { defaulted, dropped, mapped, renamed, type Upcast } from "./declare/evolution.ts";
 export {
   boolean,
   date,

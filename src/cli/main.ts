@@ -58,7 +58,7 @@ const refusals: ReadonlySet<string> = new Set([
   ...["DirectoryLocked", "DeclarationError", "UnsafeStart", "ConfigurationError"],
   "Refusal",
   ...["ImportRefused", "ExportRefused", "UnreadableFile"],
-  ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded", "LedgerRefused"],
+  ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded", "LedgerRefused", "EventsAhead"],
 ]);
 
 interface Options {

@@ -1,5 +1,6 @@
 import { deepFreeze } from "../kernel/freeze.ts";
 import { type Action, type PathOf, type RecordOf, type Verbs, verbs } from "./action.ts";
+import type { Upcast } from "./evolution.ts";
 import type { Fields } from "./field.ts";
 import type { Acceptances } from "./lint.ts";
 import type { Readable } from "./need.ts";
@@ -25,6 +26,11 @@ export interface EntityShape<F extends Fields, S extends string> {
   readonly demandsVersion?: boolean;
   /** Every change of a row is recorded in `gesta.audit` too, by trigger, whoever makes it: for balances, for security. */
   readonly audited?: boolean;
+  /**
+   * How older events are read, from version 1 of them to 2, from 2 to 3 and so on; events are written in the version after
+   * the last. Nothing that is stored changes.
+   */
+  readonly evolution?: readonly (readonly Upcast[])[];
   /** The word for one record, where it is not the name without its final s. */
   readonly singular?: string;
   /** What `gesta lint` finds and is meant to be so. */
@@ -42,6 +48,7 @@ export interface EntityDeclaration {
   readonly sort: readonly StampName[];
   readonly demandsVersion: boolean;
   readonly audited: boolean;
+  readonly evolution: readonly (readonly Upcast[])[];
   readonly singular: string | null;
   readonly accepted: Acceptances;
   readonly actions: { readonly [name: string]: Action };
@@ -77,6 +84,7 @@ export function entity<const F extends Fields, S extends string = never>(
     sort: shape.sort ?? [],
     demandsVersion: shape.demandsVersion ?? false,
     audited: shape.audited ?? false,
+    evolution: shape.evolution ?? [],
     singular: shape.singular ?? null,
     accepted: shape.lint?.accept ?? {},
     // The verbs are the same functions for every entity; F and S only narrow what they accept.

@@ -1,5 +1,6 @@
 import { streamOf } from "../kernel/identifier.ts";
 import { canonicalJson, type JsonObject } from "../kernel/json.ts";
+import { eventVersionOf } from "../plan/event-version.ts";
 import type { EntityPlan } from "../plan/plan.ts";
 import { leavesRow, unsettled } from "./by-hand.ts";
 import { fold } from "./evolve.ts";
@@ -21,7 +22,15 @@ export interface StoredStream {
 export interface VerifyFinding {
   readonly entity: string;
   readonly stream: string;
-  readonly fault: "no_events" | "no_record" | "differs" | "gap" | "chain_broken" | "out_of_order" | "changed_by_hand";
+  readonly fault:
+    | "no_events"
+    | "no_record"
+    | "differs"
+    | "gap"
+    | "chain_broken"
+    | "out_of_order"
+    | "changed_by_hand"
+    | "event_version_unknown";
   /** The fields that differ, or the versions concerned. */
   readonly at: readonly string[];
 }
@@ -36,6 +45,8 @@ export function findingsIn(entity: EntityPlan, stream: StoredStream): readonly V
   if (gaps.length > 0) say("gap", gaps);
   if (broken.length > 0) say("chain_broken", broken);
   if (disordered.length > 0) say("out_of_order", disordered);
+  const ahead = events.filter(({ typeVersion }) => typeVersion > eventVersionOf(entity)).map(({ version }) => version);
+  if (ahead.length > 0) say("event_version_unknown", ahead);
   const byHand = unsettled(events).map(({ version }) => version);
   if (byHand.length > 0) say("changed_by_hand", byHand);
   if (events.length === 0) say("no_events", []);

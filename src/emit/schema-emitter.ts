@@ -9,6 +9,7 @@ import { emitListPieces } from "./records/list-pieces.ts";
 import { emitPastFunctions } from "./records/past-functions.ts";
 import { emitReadFunctions } from "./records/read-functions.ts";
 import { emitRecordJson } from "./records/record-json.ts";
+import { emitUpcasts } from "./records/upcast-functions.ts";
 import { emitEffects, emitWriteFunctions } from "./records/write-functions.ts";
 import { takesBulk } from "./records/write-parts.ts";
 import { emitRowSecurity, looksBehindMask, mayRead, policiesOf } from "./row-security/row-security-emitter.ts";
@@ -31,6 +32,7 @@ export const emitSchema = (plan: Plan): Schema => ({
     .join("\n\n"),
   objects: [
     emitEnter(plan),
+    emitUpcasts(plan),
     ...plan.entities.map((entity) => emitRowSecurity(plan, entity)),
     ...plan.entities.flatMap((entity) => [
       emitRecordJson(plan, entity),

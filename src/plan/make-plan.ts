@@ -7,6 +7,7 @@ import { planEntity } from "./transformers/plan-entity.ts";
 import { listsInPolicies } from "./transformers/plan-indexes.ts";
 import { verifyActions } from "./verifiers/actions.ts";
 import { verifyDeleteRules } from "./verifiers/delete-rules.ts";
+import { verifyEvolution } from "./verifiers/evolution.ts";
 import { verifyFields } from "./verifiers/fields.ts";
 import { verifyFrozenFields } from "./verifiers/frozen-fields.ts";
 import { verifyLogin } from "./verifiers/login.ts";
@@ -33,6 +34,7 @@ const planVerifiers: readonly PlanVerifier[] = [
   verifyActions,
   verifyDeleteRules,
   verifyUndo,
+  verifyEvolution,
 ];
 
 export interface Planned {

@@ -1,10 +1,12 @@
 import type { ActionKind, ConflictCode } from "../declare/action.ts";
+import type { Upcast } from "../declare/evolution.ts";
 import type { FieldKind, OnDelete, Ownership } from "../declare/field.ts";
 import type { Acceptances } from "../declare/lint.ts";
 import type { Policy } from "../declare/policy.ts";
 import type { JsonObject } from "../kernel/json.ts";
 
 export type { ActionKind } from "../declare/action.ts";
+export type { Upcast } from "../declare/evolution.ts";
 export type { FieldKind, OnDelete, Ownership } from "../declare/field.ts";
 export { type LintRule, lintRules } from "../declare/lint.ts";
 export type { Policy } from "../declare/policy.ts";
@@ -132,6 +134,8 @@ export interface EntityPlan {
   readonly lifecycle: LifecyclePlan | null;
   readonly read: Policy;
   readonly demandsVersion: boolean;
+  /** How events of version 1 become those of 2, and so on. */
+  readonly evolution: readonly (readonly Upcast[])[];
   /** Whether every change of a row is recorded in `gesta.audit` too. */
   readonly audited: boolean;
   readonly actions: readonly ActionPlan[];

@@ -2,6 +2,7 @@ import type { Engine } from "../database/engine.ts";
 import { namesIn } from "../domain/history.ts";
 import type { StoredStream } from "../domain/verify-stream.ts";
 import type { JsonObject } from "../kernel/json.ts";
+import { eventVersionOf } from "../plan/event-version.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
 import { type EventRow, storedEvent } from "./stored-event.ts";
 
@@ -97,14 +98,19 @@ function siftText(plan: Plan): string {
           and app.facts_${entity.name}(r) = '${nothing}' || s.state and r.version = s.events
           and r.created_at = s.first_at and r.updated_at = s.last_at)`;
   });
+  const versions = plan.entities
+    .filter(({ evolution }) => evolution.length > 0)
+    .map((entity) => `when '${entity.name}' then ${eventVersionOf(entity)}`);
+  const known = versions.length === 0 ? "1" : `case e.entity ${versions.join(" ")} else 1 end`;
   return `with bound as (
   select coalesce((
     select e.stream_id from gesta.events e where e.stream_id > $1::uuid order by e.stream_id, e.version offset $2 limit 1
   ), '${highest}') as upto
 ), chain as (
-  select e.stream_id, e.version, e.entity, e.data, e.at,
+  select e.stream_id, e.version, e.entity, gesta.upcast(e.entity, e.type, e.type_version, e.data) as data, e.at,
          e.version <> row_number() over stream or e.seq < lag(e.seq) over stream or e.at < lag(e.at) over stream
            or e.entity <> lag(e.entity) over stream or e.actor_type = 'operator'
+           or e.type_version > ${known}
            or e.hash <> ${hashOf("lag(e.hash) over stream")} as odd
     from gesta.events e where e.stream_id > $1::uuid and e.stream_id <= (select upto from bound)
     window stream as (partition by e.stream_id order by e.version)

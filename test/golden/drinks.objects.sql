@@ -17,6 +17,16 @@ revoke all on function gesta.enter(text) from public;
 grant execute on function gesta.enter(text) to gesta_app, gesta_owner;
 set local role gesta_owner;
 
+-- An event's data as the declaration knows them, and the version in which events of an entity are written.
+create or replace function gesta.upcast(entity text, type text, type_version smallint, data jsonb) returns jsonb
+language sql immutable as $$
+  select data
+$$;
+create or replace function gesta.type_version(entity text) returns smallint language sql immutable as $$
+  select 1::smallint
+$$;
+revoke all on function gesta.upcast(text, text, smallint, jsonb), gesta.type_version(text) from public;
+
 alter table app.drinks enable row level security;
 alter table app.drinks force row level security;
 drop policy if exists read on app.drinks;

@@ -56,6 +56,23 @@ create index events_feed on gesta.events (epoch, tx, seq);
 -- What has changed since a moment; creations are no changes.
 create index events_changes on gesta.events (entity, at, stream_id) where version > 1;
 
+-- The versions that events of an entity were written in: a start asks whether it can read them all, without a look at events.
+create table gesta.event_versions (
+  entity text not null,
+  type_version smallint not null,
+  since timestamptz not null default clock_timestamp(),
+  primary key (entity, type_version)
+);
+
+-- What the declaration makes of older events: emit/records/upcast-functions.ts. Until then all are of version 1.
+create function gesta.upcast(entity text, type text, type_version smallint, data jsonb) returns jsonb
+language sql immutable as $$
+  select data
+$$;
+create function gesta.type_version(entity text) returns smallint language sql immutable as $$
+  select 1::smallint
+$$;
+
 create function gesta.refuse_rewriting() returns trigger language plpgsql as $$
 begin
   raise exception 'events are only added, never changed or removed' using errcode = 'insufficient_privilege';
@@ -131,17 +148,24 @@ $$;
 -- Adds events to their streams, each chained by its hash to the one before. In PL/pgSQL, like all that writes: it keeps
 -- its plans, while a function in SQL is planned at every call.
 create function gesta.append(entity text, facts gesta.fact[]) returns void language plpgsql as $$
+declare
+  written smallint := gesta.type_version(entity);
 begin
+  if not exists (
+    select from gesta.event_versions v where v.entity = append.entity and v.type_version = written
+  ) then
+    insert into gesta.event_versions (entity, type_version) values (append.entity, written) on conflict do nothing;
+  end if;
   insert into gesta.events
-    (stream_id, version, id, entity, type, action, data, actor_type, actor_id, reason, request_id, correlation_id,
+    (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id, correlation_id,
      causation_id, at, hash)
-    select e.stream_id, e.version, e.id, append.entity, e.type, e.action, e.data, e.actor_type, e.actor_id, e.reason,
+    select e.stream_id, e.version, e.id, append.entity, e.type, written, e.action, e.data, e.actor_type, e.actor_id, e.reason,
            e.request_id, e.correlation_id, e.causation_id, e.at,
            gesta.event_hash(
              case when e.version > 1 then (
                select p.hash from gesta.events p where p.stream_id = e.stream_id and p.version = e.version - 1
              ) end,
-             e.stream_id, e.version, e.id, append.entity, e.type, 1::smallint, e.action, e.data, e.actor_type, e.actor_id,
+             e.stream_id, e.version, e.id, append.entity, e.type, written, e.action, e.data, e.actor_type, e.actor_id,
              e.reason, e.request_id, e.correlation_id, e.causation_id, e.at)
       from (
         select f.stream_id, f.version, f.at, f.data, f.data->>'reason' as reason, f.id, c.type, c.action,
@@ -391,14 +415,15 @@ language sql stable as $$
     select w.to_state from gesta.workflow w join later on w.from_state = later.state where w.entity = of_entity
   )
   select exists (select from later where later.state = status_now)
-      or exists (select from gesta.events e where e.stream_id = stream and e.data->>'status' = wanted)
+      or exists (select from gesta.events e where e.stream_id = stream
+           and gesta.upcast(e.entity, e.type, e.type_version, e.data)->>'status' = wanted)
 $$;
 -- The values of events one after another: each replaces those before it.
 create aggregate gesta.merged(jsonb) (sfunc = jsonb_concat, stype = jsonb, initcond = '{}');
 
 create function gesta.event_json(e gesta.events) returns json language sql stable as $$
   select json_build_array(
-          e.version, e.data, gesta.instant(e.at), e.id, e.type, e.type_version, e.actor_type, e.actor_id, e.action,
+          e.version, gesta.upcast(e.entity, e.type, e.type_version, e.data), gesta.instant(e.at), e.id, e.type, e.type_version, e.actor_type, e.actor_id, e.action,
           e.reason, e.request_id, e.correlation_id, e.causation_id)
 $$;
 
@@ -413,7 +438,7 @@ declare
 begin
   if newest_first then
     select json_agg(json_build_array(
-          e.version, e.data, gesta.instant(e.at), e.id, e.type, e.type_version, e.actor_type, e.actor_id, e.action,
+          e.version, gesta.upcast(e.entity, e.type, e.type_version, e.data), gesta.instant(e.at), e.id, e.type, e.type_version, e.actor_type, e.actor_id, e.action,
           e.reason, e.request_id, e.correlation_id, e.causation_id) order by e.version), min(e.version) into events, first
       from (
         select * from gesta.events e where e.stream_id = stream and e.version < coalesce(beyond, 2147483647)
@@ -421,7 +446,7 @@ begin
       ) e;
   else
     select json_agg(json_build_array(
-          e.version, e.data, gesta.instant(e.at), e.id, e.type, e.type_version, e.actor_type, e.actor_id, e.action,
+          e.version, gesta.upcast(e.entity, e.type, e.type_version, e.data), gesta.instant(e.at), e.id, e.type, e.type_version, e.actor_type, e.actor_id, e.action,
           e.reason, e.request_id, e.correlation_id, e.causation_id) order by e.version), min(e.version) into events, first
       from (
         select * from gesta.events e where e.stream_id = stream and e.version > coalesce(beyond, 0)
@@ -429,7 +454,7 @@ begin
       ) e;
   end if;
   if first > 1 then
-    select gesta.merged(e.data order by e.version) into before
+    select gesta.merged(gesta.upcast(e.entity, e.type, e.type_version, e.data) order by e.version) into before
       from gesta.events e where e.stream_id = stream and e.version < first;
   end if;
   return json_build_object('before', before, 'events', events);

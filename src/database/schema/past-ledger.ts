@@ -1,6 +1,6 @@
 /** An event as a row of JSON: `EventRow` in repositories/stored-event.ts is the same. */
 const eventJson = `json_build_array(
-          e.version, e.data, gesta.instant(e.at), e.id, e.type, e.type_version, e.actor_type, e.actor_id, e.action,
+          e.version, gesta.upcast(e.entity, e.type, e.type_version, e.data), gesta.instant(e.at), e.id, e.type, e.type_version, e.actor_type, e.actor_id, e.action,
           e.reason, e.request_id, e.correlation_id, e.causation_id)`;
 
 /**
@@ -37,7 +37,7 @@ begin
       ) e;
   end if;
   if first > 1 then
-    select gesta.merged(e.data order by e.version) into before
+    select gesta.merged(gesta.upcast(e.entity, e.type, e.type_version, e.data) order by e.version) into before
       from gesta.events e where e.stream_id = stream and e.version < first;
   end if;
   return json_build_object('before', before, 'events', events);

@@ -124,5 +124,6 @@ language sql stable as $$
     select w.to_state from gesta.workflow w join later on w.from_state = later.state where w.entity = of_entity
   )
   select exists (select from later where later.state = status_now)
-      or exists (select from gesta.events e where e.stream_id = stream and e.data->>'status' = wanted)
+      or exists (select from gesta.events e where e.stream_id = stream
+           and gesta.upcast(e.entity, e.type, e.type_version, e.data)->>'status' = wanted)
 $$;`;

@@ -2,6 +2,7 @@ import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
 import { mayReadField } from "./record-json.ts";
+import { upcastData } from "./upcast-functions.ts";
 import { streamOf } from "./write-parts.ts";
 
 /**
@@ -59,9 +60,9 @@ create or replace function app.then_${name}(today ${table}, moment timestamptz, 
 language sql stable as $$
   select past.*
     from (
-      select gesta.merged(e.data) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
+      select gesta.merged(${upcastData(entity)}) as data, max(e.version) as version, min(e.at) as first_at, max(e.at) as last_at
         from (
-          select e.data, e.version, e.at from gesta.events e
+          select ${entity.evolution.length === 0 ? "" : "e.type, e.type_version, "}e.data, e.version, e.at from gesta.events e
             where e.stream_id = ${stream} and e.version <= coalesce(then_${name}.version, 2147483647)
               and e.at <= coalesce(moment, e.at)
             order by e.version

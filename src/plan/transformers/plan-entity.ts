@@ -34,6 +34,7 @@ export function planEntity(
     lifecycle,
     read: entity.read,
     demandsVersion: entity.demandsVersion,
+    evolution: entity.evolution,
     audited: entity.audited,
     actions: [
       ...declared,
