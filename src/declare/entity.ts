@@ -31,6 +31,8 @@ export interface EntityShape<F extends Fields, S extends string> {
    * the last. Nothing that is stored changes.
    */
   readonly evolution?: readonly (readonly Upcast[])[];
+  /** The event that records that a reference (`onDelete: "detach"`) let go of a deleted record, or has it back; `<Entity>Updated` by default. */
+  readonly detachEvent?: string;
   /** The word for one record, where it is not the name without its final s. */
   readonly singular?: string;
   /** What `gesta lint` finds and is meant to be so. */
@@ -49,6 +51,7 @@ export interface EntityDeclaration {
   readonly demandsVersion: boolean;
   readonly audited: boolean;
   readonly evolution: readonly (readonly Upcast[])[];
+  readonly detachEvent: string | null;
   readonly singular: string | null;
   readonly accepted: Acceptances;
   readonly actions: { readonly [name: string]: Action };
@@ -85,6 +88,7 @@ export function entity<const F extends Fields, S extends string = never>(
     demandsVersion: shape.demandsVersion ?? false,
     audited: shape.audited ?? false,
     evolution: shape.evolution ?? [],
+    detachEvent: shape.detachEvent ?? null,
     singular: shape.singular ?? null,
     accepted: shape.lint?.accept ?? {},
     // The verbs are the same functions for every entity; F and S only narrow what they accept.

@@ -136,6 +136,8 @@ export interface EntityPlan {
   readonly demandsVersion: boolean;
   /** How events of version 1 become those of 2, and so on. */
   readonly evolution: readonly (readonly Upcast[])[];
+  /** The event by which Gesta empties and fills references when another record is deleted and restored. */
+  readonly detachEvent: string;
   /** Whether every change of a row is recorded in `gesta.audit` too. */
   readonly audited: boolean;
   readonly actions: readonly ActionPlan[];

@@ -21,9 +21,16 @@ export interface NewlyMadeKey extends ShownApiKey {
   readonly key: string;
 }
 
+/** A key as it would be made. */
+export interface CheckedKey extends Pick<ShownApiKey, "name" | "scopes"> {
+  readonly id: null;
+  readonly key: null;
+  readonly created_at: null;
+}
+
 export interface ApiKeysService {
-  /** Makes a key for the caller. @throws Refusal `invalid`, `forbidden` for an API key */
-  make(caller: Caller, input: unknown): Promise<NewlyMadeKey>;
+  /** Makes a key for the caller, or with `dryRun` says whether it could. @throws Refusal `invalid`, `forbidden` for an API key */
+  make(caller: Caller, input: unknown, dryRun?: boolean): Promise<NewlyMadeKey | CheckedKey>;
   /** The caller's own living keys. */
   list(caller: Caller, portion: Portion): Promise<OwnPage<Own<ShownApiKey>>>;
   /** Revokes one of the caller's own keys, again too. @throws Refusal `not_found`, `forbidden` for an API key */
@@ -41,15 +48,17 @@ export interface ApiKeysParts {
 export function apiKeysService({ plan, accounts, authentication, newId, newSecret }: ApiKeysParts): ApiKeysService {
   const scopesFor = async (who: string) => scopesOf(plan, (await authentication.roleOf(who)) ?? "");
   return {
-    async make(caller, sent) {
+    async make(caller, sent, dryRun = false) {
       const who = await demandPerson(caller, accounts);
       const all = await scopesFor(who);
       const { value, faults } = checkBody(apiKeyInput(all), sent);
       if (faults.length > 0) throw Refusal.invalid(faults);
       const wanted = Array.isArray(value.scopes) ? value.scopes : null;
       const scopes = wanted === null ? null : all.filter((scope) => wanted.includes(scope));
+      const name = String(value.name);
+      if (dryRun) return { id: null, name, key: null, scopes: scopes ?? all, created_at: null };
       const key = tokenOf("api_key", newSecret());
-      const [id, name] = [newId(), String(value.name)];
+      const id = newId();
       const created_at = await accounts.makeApiKey({
         id,
         user: who,

@@ -151,7 +151,7 @@ export async function decideCommand(
     !leads(workflow.lifecycle, action, state, decision.to)
   ) {
     if ((await parts.workflows.renew(entity.name)).version !== workflow.version) return "again";
-    throw await transitionRefusal(parts, entity, workflow.lifecycle, actor, state, known);
+    throw await transitionRefusal(parts, entity, admitted);
   }
   if ("declined" in decision) throw new Refusal(decision.declined);
   const same = state !== null && ["update", "change"].includes(action.kind) && isSame(state, decision);
@@ -241,6 +241,12 @@ async function change(
     case "too_many":
     case "unconfirmed":
       throw await hangingRefusal(parts, entity, action, request, command.id ?? "", written.outcome);
+    case "frozen": {
+      const refusal = refusalOf(written, entity, parts.observe);
+      if (!(refusal instanceof Refusal)) throw refusal;
+      const allowed_actions = await allowedNow(parts, entity, admitted);
+      throw new Refusal(refusal.code, { ...refusal.told, allowed_actions });
+    }
     case "unique":
       throw action.kind === "restore"
         ? takenMeanwhile(written.broken, entity)
@@ -347,19 +353,30 @@ const leads = ({ transitions }: LifecyclePlan, action: ActionPlan, state: JsonOb
   transitions.some((step) => step.action === action.name && step.from === state.status && step.to === to);
 
 /** The state does not lead there: tells what the actor can do instead. */
-async function transitionRefusal(
-  { past }: CommandsParts,
-  entity: EntityPlan,
-  lifecycle: LifecyclePlan,
-  actor: Actor,
-  state: JsonObject,
-  known: KnownRecords,
-): Promise<Refusal> {
-  const last = await lastEvent(past, entity, state);
+async function transitionRefusal(parts: CommandsParts, entity: EntityPlan, admitted: Admitted): Promise<Refusal> {
   return new Refusal("transition_not_allowed", {
-    status_now: String(state.status),
-    allowed_actions: allowedActions(entity, lifecycle, actor, state, known.visible, last),
+    status_now: String(admitted.state?.status),
+    allowed_actions: await allowedNow(parts, entity, admitted),
   });
+}
+
+/** What the actor can do with the record instead, by the workflow that this process knows. */
+async function allowedNow(
+  { past, workflows }: CommandsParts,
+  entity: EntityPlan,
+  { known, actor, state }: Admitted,
+): Promise<readonly string[]> {
+  if (state === null) return [];
+  const [workflow, last] = await Promise.all([
+    entity.lifecycle === null ? null : workflows.of(entity.name),
+    lastEvent(past, entity, state),
+    known.loadReferences(
+      entity,
+      entity.actions.map(({ by }) => by),
+      state,
+    ),
+  ]);
+  return allowedActions(entity, workflow?.lifecycle ?? null, actor, state, known.visible, last);
 }
 
 const isSame = (state: JsonObject, decision: { readonly set: JsonObject; readonly secrets: JsonObject }): boolean =>

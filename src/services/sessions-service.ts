@@ -33,6 +33,8 @@ export interface SessionsService {
    * @throws Refusal `invalid`, `rate_limited`, `unauthenticated`
    */
   signIn(input: unknown, origin: Origin): Promise<SignedIn>;
+  /** Checks all of it and opens none; a wrong password counts as an attempt all the same. @returns the user's record */
+  checkSignIn(input: unknown, origin: Origin): Promise<SignedIn["user"]>;
   /** The caller's own living sessions. */
   list(caller: Caller, portion: Portion): Promise<OwnPage<Own<StoredSession>>>;
   /** Ends one of the caller's own sessions, again too. @throws Refusal `not_found`, `forbidden` for an API key */
@@ -58,31 +60,42 @@ const longestUserAgent = 200;
 export function sessionsService(parts: SessionsParts): SessionsService {
   const { plan, accounts, passwords, newId } = parts;
   const input = signInInput(plan);
+
+  /** Who it is, once the password is found right; until then it counts as an attempt. */
+  async function verified(sent: unknown, origin: Origin) {
+    const { actors } = plan;
+    if (actors === null || actors.login === null) throw new Refusal("not_found");
+    const { value, faults } = checkBody(input, sent);
+    if (faults.length > 0) throw Refusal.invalid(faults);
+    const email = String(value.email);
+    const attempt = newId();
+    const wait = await accounts.countAttempt(attempt, email, origin.network);
+    if (wait !== null) throw new Refusal("rate_limited", { retryAfter: wait });
+
+    const known = await lookUp(parts.records, actors, actors.login, email);
+    // Exactly one password is verified, whoever it is and whether there is anybody.
+    const right = await passwords.matches(known?.hash ?? noPassword, String(value.password)).catch(async (error) => {
+      await accounts.forgetAttempt(attempt);
+      throw error;
+    });
+    if (known === null || !right || !known.active) throw wrong();
+    return { actors, login: actors.login, known, attempt };
+  }
+
+  async function ownRecord({ entity }: ActorsPlan, { id }: Known): Promise<string> {
+    const shown = await parts.records.read(entity, id, id);
+    return shown.outcome === "found" ? shown.body : "null";
+  }
+
   return {
     async signIn(sent, origin) {
-      const { actors } = plan;
-      if (actors === null || actors.login === null) throw new Refusal("not_found");
-      const { value, faults } = checkBody(input, sent);
-      if (faults.length > 0) throw Refusal.invalid(faults);
-      const email = String(value.email);
-      const attempt = newId();
-      const wait = await accounts.countAttempt(attempt, email, origin.network);
-      if (wait !== null) throw new Refusal("rate_limited", { retryAfter: wait });
-
-      const known = await lookUp(parts.records, actors, actors.login, email);
-      // Exactly one password is verified, whoever it is and whether there is anybody.
-      const right = await passwords.matches(known?.hash ?? noPassword, String(value.password)).catch(async (error) => {
-        await accounts.forgetAttempt(attempt);
-        throw error;
-      });
-      if (known === null || !right || !known.active) throw wrong();
-
+      const { actors, login, known, attempt } = await verified(sent, origin);
       const token = tokenOf("session", parts.newSecret());
       const expiresAt = await accounts
         .openSession({
           id: newId(),
           user: known.id,
-          passwordField: actors.login.password,
+          passwordField: login.password,
           verified: known.hash,
           tokenHash: tokenHash(token),
           seconds: parts.sessionHours * 3600,
@@ -93,8 +106,13 @@ export function sessionsService(parts: SessionsParts): SessionsService {
         .catch((error: unknown) => {
           throw error instanceof Refusal && error.code === "unauthenticated" ? wrong() : error;
         });
-      const shown = await parts.records.read(actors.entity, known.id, known.id);
-      return { token, expiresAt, user: shown.outcome === "found" ? shown.body : "null" };
+      return { token, expiresAt, user: await ownRecord(actors, known) };
+    },
+
+    async checkSignIn(sent, origin) {
+      const { actors, known, attempt } = await verified(sent, origin);
+      await accounts.forgetAttempt(attempt);
+      return ownRecord(actors, known);
     },
 
     async list({ who, credential }, portion) {

@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { restore, trash } from "../../src/cli/trash.ts";
+import { withLedger } from "../../src/operations.ts";
 import { engines } from "../support/running-application.ts";
 import { runShelves, type Shelves, shelves } from "../support/shelves.ts";
 
 describe.each(engines)("what an operator does about deleted records, on %s", (engine) => {
   let app: Shelves;
-  let [top, inside, paper] = ["", "", ""];
+  let [top, inside, outside, paper] = ["", "", "", ""];
   beforeAll(async () => {
     app = await runShelves(engine);
     top = await app.made("/folders", { name: "top" });
     inside = await app.made("/notes", { name: "inside", folder_id: top, seen_ids: [] });
+    outside = await app.made("/notes", { name: "outside", next_id: Number(inside), seen_ids: [] });
     paper = await app.made("/papers", { name: "paper" });
     await app.call("DELETE", `/folders/${top}`);
     const { confirm } = (await app.call("GET", `/papers/${paper}/impact?action=shred`)).body;
@@ -37,5 +39,14 @@ describe.each(engines)("what an operator does about deleted records, on %s", (en
     await expect(restore(shelves, app.around, ["folders", top], false)).rejects.toThrow("The record is not deleted.");
     await expect(trash(shelves, app.around, "paper", false)).rejects.toThrow("did you mean 'papers'?");
     await expect(restore(shelves, app.around, ["papers"], false)).rejects.toThrow("Which record?");
+  });
+
+  test("what let go, and has it back, says so by an event of the declared name", async () => {
+    const events = await withLedger(shelves, app.around, (ledger) => ledger.history("notes", outside));
+    expect(events.map(({ type, changes }) => [type, changes.next_id])).toEqual([
+      ["NoteCreated", { from: null, to: Number(inside) }],
+      ["NoteUnlinked", { from: Number(inside), to: null }],
+      ["NoteUnlinked", { from: null, to: Number(inside) }],
+    ]);
   });
 });

@@ -65,7 +65,11 @@ async function started(declared: Parameters<typeof startApplication>[0], around:
   running.push(one);
   const call = async (method: string, path: string, body: unknown = {}) => {
     const headers = { "content-type": "application/json" };
-    const reply = await fetch(one.url + path, { method, headers, body: JSON.stringify(body) });
+    const reply = await fetch(one.url + path, {
+      method,
+      headers,
+      ...(method === "GET" ? {} : { body: JSON.stringify(body) }),
+    });
     return { status: reply.status, body: JSON.parse(await reply.text()) };
   };
   return { call, stop: () => one.close() };
@@ -155,6 +159,13 @@ describe("a field that is frozen from a state on", () => {
     expect(await reprice(3)).toBe(3);
     expect((await app.call("POST", `${at}/accept`)).body.status).toBe("accepted");
     expect(await reprice(4)).toMatchObject(frozenIn("accepted"));
+    const possible = (await app.call("GET", `${at}/actions`)).body.actions as readonly {
+      readonly name: string;
+      readonly allowed: boolean;
+    }[];
+    const allowed_actions = possible.filter(({ allowed }) => allowed).map(({ name }) => name);
+    expect(allowed_actions).toContain("update");
+    expect(await reprice(4)).toMatchObject({ body: { allowed_actions } });
     expect((await app.call("PATCH", at, { price: 3, note: "kept" })).body).toMatchObject({ price: 3, note: "kept" });
     expect((await app.call("PUT", at, { price: 4, note: "lost" })).status).toBe(409);
 

@@ -20,10 +20,11 @@ afterAll(async () => {
   await app.stop();
 });
 
-/** All that is stored, row by row. */
+/** All that is stored, row by row; but a wrong password counts as an attempt, or dry runs would be a way to guess one. */
 async function stored(): Promise<string> {
   const { rows: tables } = await client.query(
-    `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('app', 'gesta') order by 1`,
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables 
+       where schemaname in ('app', 'gesta') and tablename <> 'sign_in_attempts' order by 1`,
   );
   const texts: string[] = [];
   for (const { name } of tables) {
@@ -78,8 +79,28 @@ test("every write of every audience leaves the store as it was, and tells what i
       "PATCH /menu_items/{id} 200",
       "DELETE /orders/{id} 204",
       "DELETE /files/{id} 204",
+      "POST /api_keys 201",
     ]),
   );
+});
+
+test("signing in and making a key are checked, and neither is made", async () => {
+  const before = await stored();
+  const credentials = { email: "customer1@example.com", password: "customer1-password" };
+  const signIn = await app.call("POST", "/sessions?dry_run=true", null, credentials);
+  expect([signIn.status, signIn.headers.get("set-cookie")]).toEqual([201, null]);
+  expect(signIn.body).toEqual({
+    token: null,
+    expires_at: null,
+    user: expect.objectContaining({ id: seedId("users", "customer1") }),
+  });
+  const wrong = await app.call("POST", "/sessions?dry_run=true", null, { ...credentials, password: "not this one" });
+  expect([wrong.status, wrong.body.code]).toEqual([401, "unauthenticated"]);
+  const key = await app.call("POST", "/api_keys?dry_run=true", "customer1", { name: "k", scopes: ["orders:read"] });
+  const expected = { id: null, name: "k", key: null, scopes: ["orders:read"], created_at: null };
+  expect([key.status, key.body]).toEqual([201, expected]);
+  expect((await app.call("POST", "/api_keys?dry_run=true", "customer1", { name: 1 })).status).toBe(422);
+  expect(await stored()).toBe(before);
 });
 
 test("dry runs in the middle of real commands disturb none of them", async () => {

@@ -7234,16 +7234,16 @@ $$;
 -- How the delete and the events of an entity are called.
 create or replace function gesta.names_of(entity text) returns jsonb language sql immutable as $$
   select case entity
-    when 'drinks' then '{"delete":"delete","deleted":"DrinkDeleted","restored":"DrinkRestored","updated":"DrinkUpdated"}'::jsonb
-    when 'users' then '{"updated":"UserUpdated"}'::jsonb
-    when 'restaurants' then '{"delete":"delete","deleted":"RestaurantDeleted","restored":"RestaurantRestored","updated":"RestaurantUpdated"}'::jsonb
-    when 'menu_items' then '{"delete":"delete","deleted":"MenuItemDeleted","restored":"MenuItemRestored","updated":"MenuItemUpdated"}'::jsonb
-    when 'promotions' then '{"delete":"delete","deleted":"PromotionDeleted","restored":"PromotionRestored","updated":"PromotionUpdated"}'::jsonb
-    when 'orders' then '{"delete":"delete","deleted":"OrderDeleted","restored":"OrderRestored","updated":"OrderUpdated"}'::jsonb
-    when 'wallets' then '{"updated":"WalletUpdated"}'::jsonb
-    when 'transfers' then '{"updated":"TransferUpdated"}'::jsonb
-    when 'files' then '{"delete":"delete","deleted":"FileDeleted","restored":"FileRestored","updated":"FileUpdated"}'::jsonb
-    when 'documents' then '{"delete":"delete","deleted":"DocumentDeleted","restored":"DocumentRestored","updated":"DocumentUpdated"}'::jsonb
+    when 'drinks' then '{"delete":"delete","deleted":"DrinkDeleted","restored":"DrinkRestored","detached":"DrinkUpdated"}'::jsonb
+    when 'users' then '{"detached":"UserUpdated"}'::jsonb
+    when 'restaurants' then '{"delete":"delete","deleted":"RestaurantDeleted","restored":"RestaurantRestored","detached":"RestaurantUpdated"}'::jsonb
+    when 'menu_items' then '{"delete":"delete","deleted":"MenuItemDeleted","restored":"MenuItemRestored","detached":"MenuItemUpdated"}'::jsonb
+    when 'promotions' then '{"delete":"delete","deleted":"PromotionDeleted","restored":"PromotionRestored","detached":"PromotionUpdated"}'::jsonb
+    when 'orders' then '{"delete":"delete","deleted":"OrderDeleted","restored":"OrderRestored","detached":"OrderUpdated"}'::jsonb
+    when 'wallets' then '{"detached":"WalletUpdated"}'::jsonb
+    when 'transfers' then '{"detached":"TransferUpdated"}'::jsonb
+    when 'files' then '{"delete":"delete","deleted":"FileDeleted","restored":"FileRestored","detached":"FileUpdated"}'::jsonb
+    when 'documents' then '{"delete":"delete","deleted":"DocumentDeleted","restored":"DocumentRestored","detached":"DocumentUpdated"}'::jsonb
   end
 $$;
 

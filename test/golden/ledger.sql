@@ -913,7 +913,7 @@ begin
           where d.rule = 'cascade'
         union all
         select g.entity, s->>'id', jsonb_build_object(
-            'action', 'detach', 'type', gesta.names_of(g.entity)->'updated', 'id', s->'id', 'version', s->'version',
+            'action', 'detach', 'type', gesta.names_of(g.entity)->'detached', 'id', s->'id', 'version', s->'version',
             'set', (
               select jsonb_object_agg(l.field, case jsonb_typeof(s->l.field) when 'array' then (
                   select coalesce(jsonb_agg(held.value order by held.place), '[]') from gesta.ids_in(s->l.field) held
@@ -994,7 +994,7 @@ begin
           where s->>'deleted_at' is not null and e.causation_id = cause
         union all
         select g.entity, s->>'id', jsonb_build_object(
-            'action', 'detach', 'type', gesta.names_of(g.entity)->'updated', 'id', s->'id', 'version', s->'version',
+            'action', 'detach', 'type', gesta.names_of(g.entity)->'detached', 'id', s->'id', 'version', s->'version',
             'set', c.changes)
           from (select c.entity, array_agg(distinct c.record_id) as ids from gesta.cohorts c
                   where c.cohort = cause and c.done = 'detached' group by 1) g
@@ -1041,7 +1041,7 @@ begin
     select distinct on (held.entity, held.s->>'id') held.entity, held.s from held join gone using (target, id)
   loop
     perform gesta.apply_along(gesta.around(fact.command, cause), part.entity, array[jsonb_build_object(
-      'action', 'detach', 'type', gesta.names_of(part.entity)->'updated', 'id', part.s->'id', 'version', part.s->'version',
+      'action', 'detach', 'type', gesta.names_of(part.entity)->'detached', 'id', part.s->'id', 'version', part.s->'version',
       'set', gesta.let_go_of_deleted(part.entity, part.s, null))]);
   end loop;
 end

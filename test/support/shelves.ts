@@ -33,6 +33,7 @@ const notes = entity(
       seen_ids: list(reference("notes", { onDelete: "detach" }), { max: 3 }),
     },
     read: anyone,
+    detachEvent: "NoteUnlinked",
   },
   crud({ by: anyone }),
 );

@@ -80,7 +80,7 @@ ${plan.entities
       ...(deletion === undefined
         ? {}
         : { delete: deletion.name, deleted: deletion.event, restored: `${entity.title}Restored` }),
-      updated: `${entity.title}Updated`,
+      detached: entity.detachEvent,
     };
     return `    when ${literal(entity.name)} then ${literal(JSON.stringify(names))}::jsonb`;
   })

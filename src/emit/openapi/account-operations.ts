@@ -28,6 +28,13 @@ const closed = (properties: Readonly<Record<string, Schema>>): Schema => ({
 });
 
 const current = { type: "boolean", description: "Whether this request came with it" };
+/** What is only there where something was made. */
+const unlessDry = (schema: Schema): Schema => ({
+  ...schema,
+  type: ["string", "null"],
+  description: "Null with `dry_run`",
+});
+const dryRun = query("dry_run", { type: "boolean", default: false }, "Checks all of it and stores nothing");
 const scopeList = { type: "array", items: text };
 const session = closed({
   id,
@@ -96,8 +103,8 @@ function signInOperation(plan: Plan, audience: Audience): Operation {
   const shown = people !== undefined && audience !== null && chance(people.read, audience) !== "never" ? people : null;
   const user = shown === null ? { id: someId } : recordExample(shown, shownTo(shown, audience));
   const schema = closed({
-    token: text,
-    expires_at: moment,
+    token: unlessDry(text),
+    expires_at: unlessDry(moment),
     user:
       shown === null
         ? { type: ["object", "null"], description: "The user's own record", properties: { id }, required: ["id"] }
@@ -112,6 +119,7 @@ function signInOperation(plan: Plan, audience: Audience): Operation {
       description:
         "The token goes into `Authorization: Bearer`; a browser keeps it as a cookie as well. `Idempotency-Key` does not count here: no reply with a secret is kept.",
       tags: ["sessions"],
+      parameters: [dryRun],
       ...(audience === null ? {} : { security: [] }),
       requestBody: bodyOf(signInInput(plan)),
       responses: {
@@ -143,6 +151,7 @@ function makeKey(plan: Plan, audience: string): Operation {
       description:
         "`scopes` narrows it to some reading and some actions; row-level security holds for the rest. `Idempotency-Key` does not count here: no reply with a secret is kept.",
       tags: ["api_keys"],
+      parameters: [dryRun],
       requestBody: bodyOf(apiKeyInput(scopesOf(plan, audience))),
       responses: {
         201: {
@@ -150,7 +159,13 @@ function makeKey(plan: Plan, audience: string): Operation {
           headers: headers(),
           content: {
             "application/json": {
-              schema: closed({ id, name: text, key: text, scopes: scopeList, created_at: moment }),
+              schema: closed({
+                id: unlessDry(id),
+                name: text,
+                key: unlessDry(text),
+                scopes: scopeList,
+                created_at: unlessDry(moment),
+              }),
               example: { ...shown, key: "gk_…" },
             },
           },

@@ -35,6 +35,7 @@ export function planEntity(
     read: entity.read,
     demandsVersion: entity.demandsVersion,
     evolution: entity.evolution,
+    detachEvent: entity.detachEvent ?? `${title}Updated`,
     audited: entity.audited,
     actions: [
       ...declared,

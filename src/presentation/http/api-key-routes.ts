@@ -6,6 +6,7 @@ import type { HttpParts } from "./http-parts.ts";
 import { ownIdOf, refuseInput, sendOwnPage } from "./own-replies.ts";
 import { readPageQuery } from "./page-query.ts";
 import { readQuery } from "./query-string.ts";
+import { readDryRun } from "./record-routes.ts";
 import { readInput } from "./request-input.ts";
 import type { RouteTable } from "./route-table.ts";
 
@@ -16,9 +17,9 @@ export function addApiKeyRoutes(server: FastifyInstance, parts: HttpParts, table
   if (parts.plan.actors === null) return;
   const { fields } = apiKeyInput([]);
   table.add(server, "POST", "/api_keys", async (request, reply) => {
-    readQuery(request.url, []);
+    const dryRun = readDryRun(readQuery(request.url, ["dry_run"]));
     const sent = readInput(request, fields);
-    const made = await parts.apiKeys.make(await callerOf(parts, request, unscoped), sent);
+    const made = await parts.apiKeys.make(await callerOf(parts, request, unscoped), sent, dryRun);
     return reply
       .code(201)
       .header("cache-control", "no-store")

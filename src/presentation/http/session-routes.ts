@@ -7,6 +7,7 @@ import type { HttpParts } from "./http-parts.ts";
 import { ownIdOf, refuseInput, sendOwnPage } from "./own-replies.ts";
 import { readPageQuery } from "./page-query.ts";
 import { readQuery } from "./query-string.ts";
+import { readDryRun } from "./record-routes.ts";
 import { readInput } from "./request-input.ts";
 import type { RouteTable } from "./route-table.ts";
 import { clearSessionCookie, setSessionCookie } from "./session-cookie.ts";
@@ -41,16 +42,22 @@ export function addSessionRoutes(server: FastifyInstance, parts: HttpParts, tabl
 function signInRoute(parts: HttpParts) {
   const input = signInInput(parts.plan);
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    readQuery(request.url, []);
+    const dryRun = readDryRun(readQuery(request.url, ["dry_run"]));
     const sent = readInput(request, input.fields);
     await admitSignIn(parts, request);
-    const { token, expiresAt, user } = await parts.sessions.signIn(sent, {
+    const origin = {
       address: plainAddress(request.ip),
       network: networkOf(request.ip),
       userAgent: request.headers["user-agent"] ?? null,
-    });
+    };
+    const answer = (body: string) =>
+      reply.code(201).header("cache-control", "no-store").type("application/json; charset=utf-8").send(body);
+    if (dryRun) {
+      return answer(`{"token":null,"expires_at":null,"user":${await parts.sessions.checkSignIn(sent, origin)}}`);
+    }
+    const { token, expiresAt, user } = await parts.sessions.signIn(sent, origin);
     setSessionCookie(request, reply, parts.secureCookies, token, parts.sessionHours * 3600);
     const body = `{"token":${JSON.stringify(token)},"expires_at":${JSON.stringify(expiresAt)},"user":${user}}`;
-    return reply.code(201).header("cache-control", "no-store").type("application/json; charset=utf-8").send(body);
+    return answer(body);
   };
 }
