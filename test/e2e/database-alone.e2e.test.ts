@@ -49,6 +49,12 @@ let sql: pg.Client;
 beforeAll(async () => {
   app = await runDelivery("postgres");
   for (const name of ["Jack", "Gin"]) await app.call("POST", "/drinks", null, { name, price: 10 });
+  // So that there is something to undo.
+  for (const who of audiences) {
+    if (who === null) continue;
+    const { status } = await app.call("PATCH", "/users/me/name", who, { name: `${who} the Second` });
+    expect([who, status]).toEqual([who, 200]);
+  }
   sql = new pg.Client({ connectionString: app.databaseUrl ?? "" });
   await sql.connect();
   for (const { name, actions } of plan.entities) {
