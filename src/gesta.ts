@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { startSweeper } from "./background/sweeper.ts";
+import { startUpkeep } from "./background/upkeep.ts";
 import type { Engine } from "./database/engine.ts";
 import { pgliteEngine } from "./database/engines/pglite.ts";
 import { postgresEngine } from "./database/engines/postgres.ts";
@@ -10,6 +10,7 @@ import { emitCatalogue, emitSchema } from "./emit/schema-emitter.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import type { Configuration } from "./kernel/configuration.ts";
 import { signedCursors } from "./kernel/cursor.ts";
+import { parseDestroyed } from "./kernel/destroyed-subjects.ts";
 import { newIdentifier } from "./kernel/identifier.ts";
 import type { Observer } from "./kernel/observation.ts";
 import { newSecret } from "./kernel/secret-token.ts";
@@ -17,11 +18,14 @@ import { makePlan, type Planned } from "./plan/make-plan.ts";
 import { httpServer } from "./presentation/http/server.ts";
 import { accountsRepository } from "./repositories/accounts-repository.ts";
 import { catalogueRepository } from "./repositories/catalogue/catalogue-repository.ts";
+import { followingClock } from "./repositories/clock-repository.ts";
 import { demandReadableEvents } from "./repositories/event-versions-repository.ts";
 import { askForLife } from "./repositories/health-repository.ts";
 import { pastRepository } from "./repositories/past-repository.ts";
+import { purgeRepository } from "./repositories/purge-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
 import { prepareSchema } from "./repositories/schema-repository.ts";
+import { subjectKeys } from "./repositories/subject-keys/open-keys.ts";
 import { sweepReplies } from "./repositories/sweep-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
 import { apiKeysService } from "./services/api-keys-service.ts";
@@ -29,10 +33,12 @@ import { authenticationService } from "./services/authentication-service.ts";
 import { bulkService } from "./services/bulk-service.ts";
 import { commandsService } from "./services/commands-service.ts";
 import { signedConfirmations } from "./services/confirmations.ts";
+import { developmentClock } from "./services/development-clock.ts";
 import { historyService } from "./services/history-service.ts";
 import { impactService } from "./services/impact-service.ts";
 import { argon2Passwords } from "./services/passwords.ts";
 import { possibleActionsService } from "./services/possible-actions-service.ts";
+import { purgeService } from "./services/purge-service.ts";
 import { queriesService } from "./services/queries-service.ts";
 import { sow } from "./services/seed-service.ts";
 import { sessionsService } from "./services/sessions-service.ts";
@@ -61,11 +67,9 @@ export interface RunningApplication {
   close(): Promise<void>;
 }
 
-const sweepMilliseconds = 10 * 60_000;
-
 /** Starts an application: declaration → plan → database → services → HTTP. */
 export async function startApplication(declared: Application, around: Surroundings): Promise<RunningApplication> {
-  const { configuration, observe, clock = systemClock } = around;
+  const { configuration, observe } = around;
   const planned = makePlan(declared);
   const engine = await openEngine(configuration, observe);
   try {
@@ -74,16 +78,25 @@ export async function startApplication(declared: Application, around: Surroundin
     await demandReadableEvents(engine, planned.plan);
     const { fresh } = await prepareSchema(engine, emitSchema(planned.plan));
     await check.after();
-    const server = await serve(planned, engine, around, clock, fresh);
+    const isProduction = configuration.environment === "production";
+    const follows = isProduction ? null : developmentClock(followingClock(engine, configuration.dataDirectory));
+    await follows?.follow();
+    const placed = { ...around, clock: around.clock ?? follows ?? systemClock };
+    await reapplyPurges(planned, engine, around);
+    const server = await serve(planned, engine, placed, placed.clock, fresh);
     const url = await server.listen({ host: configuration.host, port: configuration.port });
     const background =
       engine.kind === "postgres" ? await openEngine({ ...configuration, poolSize: 1 }, observe) : engine;
-    const sweep = (most: number) => sweepReplies(background, most);
-    const sweeper = startSweeper({ sweep, everyMilliseconds: sweepMilliseconds, observe });
+    const upkeep = startUpkeep({
+      sweepReplies: (most) => sweepReplies(background, most),
+      purges: purgesOf(planned, background, around),
+      clock: follows,
+      observe,
+    });
     let closing: Promise<void> | undefined;
     const close = async () => {
       await server.close();
-      await sweeper.stop();
+      await upkeep.stop();
       if (background !== engine) await background.close();
       await engine.close();
     };
@@ -105,13 +118,27 @@ export async function startApplication(declared: Application, around: Surroundin
 
 const keyFor = (purpose: string, secret: string) => createHash("sha256").update(`${purpose}/${secret}`).digest("hex");
 
+/** What purges are done with. */
+export const purgesOf = ({ plan }: Planned, engine: Engine, { configuration, observe }: Surroundings) => {
+  const keys = subjectKeys(engine, configuration.keysDirectory);
+  return purgeService({ plan, purges: purgeRepository(engine), keys, observe });
+};
+
+/** Purges again what a restored backup brought back, before anybody is served. */
+async function reapplyPurges(planned: Planned, engine: Engine, around: Surroundings): Promise<void> {
+  const { keysDirectory, destroyedSubjects } = around.configuration;
+  const apart = await subjectKeys(engine, keysDirectory).destroyed();
+  await purgesOf(planned, engine, around).reapply([...apart, ...parseDestroyed(destroyedSubjects ?? "")]);
+}
+
 /** What commands are done with. */
 export const commandsParts = ({ plan, behaviours }: Planned, engine: Engine, around: Surroundings) => {
   const { secret, observe, clock = systemClock } = around;
+  const keys = subjectKeys(engine, around.configuration.keysDirectory);
   return {
     ...{ plan, behaviours, clock, observe, newId: newIdentifier },
-    records: recordsRepository(engine, plan),
-    past: pastRepository(engine, plan),
+    records: recordsRepository(engine, plan, keys),
+    past: pastRepository(engine, plan, keys),
     workflows: workflowsInForce(workflowRepository(engine)),
     passwords: argon2Passwords(),
     confirmations: signedConfirmations(keyFor("confirmations", secret), clock),

@@ -3,15 +3,17 @@ import type { Engine } from "./database/engine.ts";
 import { type Application, sownActor } from "./declare/application.ts";
 import { type LintReport, lint } from "./emit/lint/lint.ts";
 import { openApiFiles } from "./emit/openapi/openapi-files.ts";
-import { commandsParts, openEngine, type Surroundings } from "./gesta.ts";
-import { systemClock } from "./kernel/clock.ts";
+import { commandsParts, openEngine, purgesOf, type Surroundings } from "./gesta.ts";
+import { type Clock, movedClock, systemClock } from "./kernel/clock.ts";
 import { signedCursors } from "./kernel/cursor.ts";
 import { newIdentifier } from "./kernel/identifier.ts";
 import { makePlan } from "./plan/make-plan.ts";
 import { accountsRepository } from "./repositories/accounts-repository.ts";
+import { type ClockRepository, databaseClock, fileClock } from "./repositories/clock-repository.ts";
 import { ledgerRepository } from "./repositories/ledger-repository.ts";
 import { pastRepository } from "./repositories/past-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
+import { subjectKeys } from "./repositories/subject-keys/open-keys.ts";
 import { trashRepository } from "./repositories/trash-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
 import { authenticationService } from "./services/authentication-service.ts";
@@ -21,6 +23,7 @@ import { type Explanation, explainService } from "./services/explain-service.ts"
 import { type Exported, type ExportRequest, exportService } from "./services/export-service.ts";
 import { type ImportReport, type ImportRequest, importService } from "./services/import-service.ts";
 import { type LedgerService, ledgerService } from "./services/ledger-service.ts";
+import type { PurgeService } from "./services/purge-service.ts";
 import { queriesService } from "./services/queries-service.ts";
 import { configuredTokens, signToken } from "./services/tokens.ts";
 import { type TrashService, trashService } from "./services/trash-service.ts";
@@ -34,6 +37,7 @@ export type { Explanation } from "./services/explain-service.ts";
 export type { ExplainedPart } from "./services/explained-policy.ts";
 export type { ImportFile, ImportLine, ImportReport, RejectedLine } from "./services/import-service.ts";
 export type { LedgerService } from "./services/ledger-service.ts";
+export type { Purged, PurgeService } from "./services/purge-service.ts";
 export type { TrashService } from "./services/trash-service.ts";
 export type { WorkflowService } from "./services/workflow-service.ts";
 
@@ -55,10 +59,11 @@ export const withLedger = <T>(
   around: Surroundings,
   work: (ledger: LedgerService) => Promise<T>,
 ): Promise<T> =>
-  onEngine(around, (engine) => {
+  onEngine(around, async (engine) => {
     const { plan } = makePlan(declared);
-    const ledger = ledgerRepository(engine, plan);
-    return work(ledgerService({ plan, ledger, clock: around.clock ?? systemClock, newId: newIdentifier }));
+    const ledger = ledgerRepository(engine, plan, subjectKeys(engine, around.configuration.keysDirectory));
+    const clock = around.clock ?? (await clockHere(around));
+    return work(ledgerService({ plan, ledger, clock, newId: newIdentifier }));
   });
 
 /** Compares all records with their events. */
@@ -107,11 +112,10 @@ export const withExport = <T>(
   onEngine(around, async (engine) => {
     await demandDatabase(engine);
     const { configuration, secret, clock = systemClock } = around;
-    const { plan } = makePlan(declared);
-    const records = recordsRepository(engine, plan);
+    const { plan, records } = commandsParts(makePlan(declared), engine, around);
     const tokens = configuredTokens(configuration, secret, clock);
     const { roleOf } = authenticationService(plan, tokens, records, accountsRepository(engine));
-    const past = pastRepository(engine, plan);
+    const past = pastRepository(engine, plan, subjectKeys(engine, configuration.keysDirectory));
     const queries = queriesService({
       ...{ plan, records, past, cursors: signedCursors(secret) },
       roleOf: async (who) => (who === "system" ? null : roleOf(who)),
@@ -140,6 +144,25 @@ export const withTrash = <T>(
     return work(trashService(planned.plan, trashRepository(engine), commands));
   });
 
+/** Opens the database for an operator who purges, and closes it again. */
+export const withPurges = <T>(
+  declared: Application,
+  around: Surroundings,
+  work: (purges: PurgeService) => Promise<T>,
+): Promise<T> => onEngine(around, (engine) => work(purgesOf(makePlan(declared), engine, around)));
+
+/** Development's clock: PostgreSQL keeps its own; that of the embedded database is written down beside its data. */
+export const withClock = <T>(around: Surroundings, work: (clock: ClockRepository) => Promise<T>): Promise<T> =>
+  around.configuration.databaseUrl === null
+    ? work(fileClock(around.configuration.dataDirectory))
+    : onEngine(around, (engine) => work(databaseClock(engine)));
+
+/** The time of the application that runs here, for tokens that it shall take; the machine's where no database answers. */
+export const clockHere = async (around: Surroundings): Promise<Clock> =>
+  around.configuration.environment === "production"
+    ? systemClock
+    : withClock(around, async (clock) => movedClock(await clock.ahead())).catch(() => systemClock);
+
 /** A workflow as it is declared, without a look at any database. @throws Error for an entity that has none. */
 export const declaredWorkflow = (declared: Application, entity: string) =>
   entityWithWorkflow(makePlan(declared).plan, entity);
@@ -154,13 +177,10 @@ export async function explainRequest(
 ): Promise<Explanation> {
   const { plan } = makePlan(declared);
   const who = name === "visitor" ? null : sownActor(declared, name);
-  const engine = await openEngine(around.configuration, around.observe);
-  try {
+  return onEngine(around, (engine) => {
     const explaining = explainService(plan, recordsRepository(engine, plan), workflowRepository(engine));
-    return await explaining.explain({ method, path, who, name });
-  } finally {
-    await engine.close();
-  }
+    return explaining.explain({ method, path, who, name });
+  });
 }
 
 /**
@@ -171,7 +191,7 @@ export async function seededToken(
   declared: Application,
   name: string,
   secret: string,
-  clock = systemClock,
+  clock: Clock = systemClock,
 ): Promise<string> {
   return signToken(secret, sownActor(declared, name), 24 * 3600, clock);
 }

@@ -28,7 +28,7 @@ export const users = entity(
     audited: true,
     lint: { accept: { existence_oracle: "whoever registers must be told that the address is taken" } },
   },
-  ({ creates, changes, moves }) => ({
+  ({ creates, changes, moves, deletes }) => ({
     register: creates("UserRegistered", {
       by: anyone,
       effects: ({ record: { id, role } }) =>
@@ -43,5 +43,6 @@ export const users = entity(
       verify: { current_password: "password" },
     }),
     deactivate: moves("UserDeactivated", { by: anyOf(self, actorHas("admin")) }),
+    delete: deletes("UserDeleted", { by: actorHas("admin"), confirm: true, wait: "30 days" }),
   }),
 );

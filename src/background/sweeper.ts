@@ -1,6 +1,8 @@
 import type { Observer } from "../kernel/observation.ts";
 
 export interface Sweeper {
+  /** Begins a round now, or when the one under way is done. */
+  soon(): void;
   /** Waits for the round under way; none follows. */
   stop(): Promise<void>;
 }
@@ -29,11 +31,13 @@ export function startSweeper({ sweep, everyMilliseconds, observe }: Sweeping): S
       observe({ kind: "sweep_failed", error });
     }
   };
-  const timer = setInterval(() => {
+  const soon = () => {
     round = round.then(sweepAll);
-  }, everyMilliseconds);
+  };
+  const timer = setInterval(soon, everyMilliseconds);
   timer.unref();
   return {
+    soon,
     async stop() {
       isStopped = true;
       clearInterval(timer);

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { seededToken } from "../operations.ts";
+import { clockHere, seededToken } from "../operations.ts";
+import { clock } from "./clock.ts";
 import { explain } from "./explain.ts";
 import { exportRecords } from "./export.ts";
 import { importRecords, type TransferRequest } from "./import.ts";
@@ -7,6 +8,7 @@ import { type LedgerRequest, ledgerCommands } from "./ledger.ts";
 import { lint } from "./lint.ts";
 import { loadApplication } from "./load-application.ts";
 import { openapi } from "./openapi.ts";
+import { type PurgeRequest, purge } from "./purge.ts";
 import { start } from "./start.ts";
 import { surroundingsHere } from "./surroundings.ts";
 import { restore, trash } from "./trash.ts";
@@ -16,6 +18,8 @@ const help = `gesta <command> [--application FILE]
 
   start                 serve the application
   token --as NAME       print a bearer token for a sown user (development only)
+  clock [advance 30d] [--json]
+                        show development's clock, or move it forward (development only)
   explain --as NAME METHOD /path [--json]
                         which policy decides a request by what is stored now (development only);
                         a sown user, a user's id or visitor
@@ -39,6 +43,9 @@ const help = `gesta <command> [--application FILE]
                         deleted records: when, by whom, and when they are purged
   restore ENTITY ID [--json]
                         bring a deleted record back, and what went with it
+  purge --due | ENTITY ID --reason TEXT | --list | --reapply FILE [--json]
+                        remove for good what is due, or a deleted record before its time; list what was
+                        purged; purge it again in a database restored from an older backup
   workflow show ENTITY [--format table|mermaid|xstate|json] [--declared]
                         the workflow in force, or as it is declared
   workflow apply FILE [--entity ENTITY] [--reason TEXT]
@@ -59,6 +66,7 @@ const refusals: ReadonlySet<string> = new Set([
   "Refusal",
   ...["ImportRefused", "ExportRefused", "UnreadableFile"],
   ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded", "LedgerRefused", "EventsAhead"],
+  "PurgeRefused",
 ]);
 
 interface Options {
@@ -72,6 +80,7 @@ interface Options {
   readonly workflow: WorkflowRequest;
   readonly ledger: LedgerRequest;
   readonly transfer: TransferRequest;
+  readonly purge: PurgeRequest;
 }
 
 const commands: Readonly<Record<string, (options: Options) => Promise<number>>> = {
@@ -80,10 +89,19 @@ const commands: Readonly<Record<string, (options: Options) => Promise<number>>> 
     return 0;
   },
   token: async ({ application, as }) => {
-    const { configuration, secret } = surroundingsHere();
+    const around = surroundingsHere();
+    const { configuration, secret } = around;
     if (configuration.environment === "production") throw new Refused("gesta token works in development only.");
     if (as === undefined) throw new Refused("Whose token? Pass --as NAME.");
-    say(await seededToken(await loadApplication(application), as, secret));
+    say(await seededToken(await loadApplication(application), as, secret, await clockHere(around)));
+    return 0;
+  },
+  clock: async ({ words, json }) => {
+    const around = surroundingsHere();
+    if (around.configuration.environment === "production") {
+      throw new Refused("gesta clock works in development only: production's time is the server's.");
+    }
+    say(await clock(around, words, json));
     return 0;
   },
   explain: async ({ application, as, words, json }) => {
@@ -117,6 +135,8 @@ const commands: Readonly<Record<string, (options: Options) => Promise<number>>> 
     say(await restore(await loadApplication(application), surroundingsHere(), words, json));
     return 0;
   },
+  purge: async ({ application, purge: request }) =>
+    purge(await loadApplication(application), surroundingsHere(), request, say),
   workflow: async ({ application, workflow: request }) => {
     const note = (text: string) => void process.stderr.write(text);
     process.stdout.write(await workflow(await loadApplication(application), surroundingsHere, request, note));
@@ -147,6 +167,9 @@ export async function main(words: readonly string[]): Promise<number> {
         out: { type: "string" },
         errors: { type: "string" },
         resume: { type: "boolean", default: false },
+        due: { type: "boolean", default: false },
+        list: { type: "boolean", default: false },
+        reapply: { type: "string" },
         help: { type: "boolean", default: false },
       },
     });
@@ -155,7 +178,7 @@ export async function main(words: readonly string[]): Promise<number> {
       process.stderr.write(help);
       return values.help ? 0 : 2;
     }
-    const { application, as, json, check, entity, format, reason, declared, id, version } = values;
+    const { application, as, json, check, entity, format, reason, declared, id, version, due, list, reapply } = values;
     const { action, mode, fields, out, errors, resume } = values;
     return await command({
       application,
@@ -167,6 +190,7 @@ export async function main(words: readonly string[]): Promise<number> {
       workflow: { words: positionals.slice(1), entity, format, reason, declared },
       transfer: { words: positionals.slice(1), as, action, mode, format, fields, out, errors, resume, json },
       ledger: { words: positionals.slice(1), entity, id, version, json },
+      purge: { words: positionals.slice(1), reason, due, list, reapply, json },
     });
   } catch (error) {
     process.stderr.write(`gesta: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -45,7 +45,11 @@ function logger(level: string): Observer {
         log.warn({ error: "error" in rest ? described(rest.error) : undefined }, kind);
         break;
       case "unsafe_start":
+      case "purge_notice":
         log.warn(rest, kind);
+        break;
+      case "purged":
+        log.info(rest, kind);
         break;
       default:
         log.debug(rest, kind);

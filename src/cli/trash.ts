@@ -10,7 +10,7 @@ export async function trash(
 ): Promise<string> {
   const records = await withTrash(application, around, (on) => on.list(entity ?? null));
   if (json) return JSON.stringify(records);
-  const lines = records.map(({ entity: name, id, deleted_at, by, along, purge_at }) =>
+  const lines = records.map(({ entity: name, id, deleted_at, by, along, purge_at, noticed_at }) =>
     [
       name,
       id,
@@ -18,6 +18,7 @@ export async function trash(
       `by ${by}`,
       ...(along ? ["with another"] : []),
       ...(purge_at ? [`purge ${purge_at}`] : []),
+      ...(noticed_at ? [`announced ${noticed_at}`] : []),
     ].join("  "),
   );
   return [...lines, `${records.length} deleted records`].join("\n");

@@ -26,6 +26,8 @@ export interface Engine {
   migrate(script: string): Promise<void>;
   /** Reads as the owner, past row-level security. For migrations, verification and operators alone. */
   inspect(text: string, parameters?: readonly unknown[]): Promise<readonly Row[]>;
+  /** Sweeps what was changed and removed out of tables of Gesta and their indexes. A table is named with its schema. */
+  vacuum(tables: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -38,4 +40,14 @@ export class DatabaseError extends Error {
     this.name = "DatabaseError";
     this.sqlState = sqlState;
   }
+}
+
+/**
+ * Cleans the indexes too, however few rows are dead: what they pointed to must not be found in them.
+ * @throws RangeError for what is no table's name
+ */
+export function vacuumText(table: string): string {
+  const [, schema = "", name = ""] = /^([a-z_]+)\.([a-z][a-z0-9_]*)$/.exec(table) ?? [];
+  if (name === "") throw new RangeError(`no table: ${JSON.stringify(table)}`);
+  return `vacuum (index_cleanup on) ${schema}."${name}"`;
 }

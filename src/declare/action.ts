@@ -202,10 +202,12 @@ export interface DeleteOptions<F extends Fields> {
   readonly confirm?: boolean | "when_linked";
   /** How long a deleted record can be restored before it may be purged; without it no date is set. */
   readonly wait?: Duration;
+  /** How long before the purge it is announced: seven days where nothing is said. */
+  readonly notice?: Duration;
 }
 
 /** What stands between a delete and its effect, as declared. */
-export type Barrier = Pick<DeleteOptions<Fields>, "confirm" | "wait">;
+export type Barrier = Pick<DeleteOptions<Fields>, "confirm" | "wait" | "notice">;
 
 export type ActionKind = "create" | "update" | "change" | "move" | "act" | "delete" | "restore" | "undo";
 

@@ -1,5 +1,6 @@
 import { canonicalJson, type Json, type JsonObject } from "../kernel/json.ts";
 import type { EntityPlan } from "../plan/plan.ts";
+import { isPurgeable } from "../plan/purging.ts";
 import { evolve, type RecordedEvent } from "./evolve.ts";
 
 /** An event with all that is known of it. */
@@ -13,6 +14,8 @@ export interface StoredEvent extends RecordedEvent {
   readonly requestId: string | null;
   readonly correlationId: string | null;
   readonly causationId: string | null;
+  /** Personal fields whose values are not to be had any more: null in `data`. */
+  readonly erased?: readonly string[];
 }
 
 /** What changed in one field. */
@@ -51,7 +54,7 @@ export function historyOf(
   const shown = namesIn(entity).filter((name) => !masked.includes(name));
   let state = before;
   return events.map((event) => {
-    const changes = changesIn(state, event.data, shown);
+    const changes = changesIn(state, event, shown);
     state = evolve(state, event);
     return {
       id: event.id,
@@ -74,16 +77,18 @@ export const namesIn = (entity: EntityPlan): readonly string[] => [
   ...(entity.lifecycle === null ? [] : ["status"]),
   ...entity.fields.filter(({ kind }) => kind !== "password").map(({ name }) => name),
   "deleted_at",
+  ...(isPurgeable(entity) ? ["purged_at"] : []),
 ];
 
 const changesIn = (
   state: JsonObject,
-  data: JsonObject,
+  { data, erased = [] }: StoredEvent,
   shown: readonly string[],
 ): Readonly<Record<string, FieldChange>> =>
   Object.fromEntries(
     shown
       .filter((name) => Object.hasOwn(data, name))
       .map((name): [string, FieldChange] => [name, { from: state[name] ?? null, to: data[name] ?? null }])
-      .filter(([, { from, to }]) => canonicalJson(from) !== canonicalJson(to)),
+      // That something was changed is a fact, also where nobody can tell what any more.
+      .filter(([name, { from, to }]) => erased.includes(name) || canonicalJson(from) !== canonicalJson(to)),
   );

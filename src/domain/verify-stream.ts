@@ -16,6 +16,8 @@ export interface StoredStream {
   readonly broken: readonly number[];
   /** Versions of events that stand before an earlier one in the feed. */
   readonly disordered: readonly number[];
+  /** Versions of events with a personal value that cannot be opened. */
+  readonly unreadable: readonly number[];
 }
 
 /** One disagreement between the stored records and their events. */
@@ -30,14 +32,15 @@ export interface VerifyFinding {
     | "chain_broken"
     | "out_of_order"
     | "changed_by_hand"
-    | "event_version_unknown";
+    | "event_version_unknown"
+    | "unreadable";
   /** The fields that differ, or the versions concerned. */
   readonly at: readonly string[];
 }
 
 /** What is wrong with one stream. The sieve in SQL asks the same of all streams at once; this is the reference. Pure. */
 export function findingsIn(entity: EntityPlan, stream: StoredStream): readonly VerifyFinding[] {
-  const { streamId, record, events, broken, disordered } = stream;
+  const { streamId, record, events, broken, disordered, unreadable } = stream;
   const found: VerifyFinding[] = [];
   const say = (fault: VerifyFinding["fault"], at: readonly (string | number)[]) =>
     found.push({ entity: entity.name, stream: streamId, fault, at: at.map(String) });
@@ -47,12 +50,17 @@ export function findingsIn(entity: EntityPlan, stream: StoredStream): readonly V
   if (disordered.length > 0) say("out_of_order", disordered);
   const ahead = events.filter(({ typeVersion }) => typeVersion > eventVersionOf(entity)).map(({ version }) => version);
   if (ahead.length > 0) say("event_version_unknown", ahead);
+  // What is purged is meant to be so. Any other missing key is a loss, and no reason to empty the record too.
+  const isLost = unreadable.length > 0 && fold(events)?.purged_at == null;
+  if (isLost) say("unreadable", unreadable);
   const byHand = unsettled(events).map(({ version }) => version);
   if (byHand.length > 0) say("changed_by_hand", byHand);
   if (events.length === 0) say("no_events", []);
   else if (leavesRow(events) !== (record !== null)) say(record === null ? "no_record" : "differs", []);
   else if (record !== null) {
-    const differing = differencesOf(entity, record, fold(events) ?? {});
+    const differing = differencesOf(entity, record, fold(events) ?? {}).filter(
+      (name) => !isLost || !entity.fields.some((field) => field.personal && field.name === name),
+    );
     const { id } = record;
     const ownStream = (typeof id === "string" || typeof id === "number") && streamOf(entity.name, id) === streamId;
     if (!ownStream) differing.unshift("id");

@@ -1,9 +1,11 @@
 import type { EntityPlan, Plan } from "../plan/plan.ts";
+import { isPurgeable } from "../plan/purging.ts";
 import { emitEnter, gatePolicies } from "./actors/enter-emitter.ts";
 import { emitAudit } from "./audit/audit-emitter.ts";
 import { emitByHand } from "./audit/by-hand-emitter.ts";
 import { emitPut } from "./audit/put-emitter.ts";
 import { emitDeletion, hasBarriers, lookPolicies } from "./deletion/deletion-emitter.ts";
+import { emitPurge, purgeFunctionsOf } from "./deletion/purge-emitter.ts";
 import { emitListFunctions } from "./records/list-functions.ts";
 import { emitListPieces } from "./records/list-pieces.ts";
 import { emitPastFunctions } from "./records/past-functions.ts";
@@ -47,6 +49,7 @@ export const emitSchema = (plan: Plan): Schema => ({
     emitListPieces(plan),
     emitEffects(plan),
     emitDeletion(plan),
+    emitPurge(plan),
     emitTransitions(plan),
     // Of the application's role, too: an earlier version may have had functions that are no longer called.
     "revoke all on all functions in schema app from public, gesta_app;",
@@ -65,6 +68,7 @@ export const emitCatalogue = (plan: Plan) => ({
   functions: [
     "gesta.enter(text)",
     ...(hasBarriers(plan) ? ["gesta.impact(text, text, text)"] : []),
+    ...purgeFunctionsOf(plan),
     ...plan.entities.flatMap((entity) => grantedFunctions(plan, entity)),
   ],
 });
@@ -119,5 +123,6 @@ function readableColumns(entity: EntityPlan): readonly string[] | null {
     ...(entity.lifecycle === null ? [] : ["status"]),
     ...fields.filter(({ readBy }) => readBy === null).map(({ name }) => ident(name)),
     ...["version", "created_at", "updated_at", "deleted_at"],
+    ...(isPurgeable(entity) ? ["purged_at"] : []),
   ];
 }

@@ -4,3 +4,6 @@ export interface Clock {
 }
 
 export const systemClock: Clock = { now: () => new Date() };
+
+/** A clock that development has moved forward by so many milliseconds. */
+export const movedClock = (ahead: number): Clock => ({ now: () => new Date(systemClock.now().getTime() + ahead) });

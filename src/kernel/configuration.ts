@@ -12,6 +12,10 @@ export interface Configuration {
   readonly databaseCertificate: string | null;
   readonly poolSize: number;
   readonly dataDirectory: string;
+  /** Directory of the keys of personal data; without it they are in a schema of the database. */
+  readonly keysDirectory: string | null;
+  /** Text of a list of subjects that were purged before the database's backup was restored. */
+  readonly destroyedSubjects: string | null;
   readonly seed: "none" | "small";
   readonly jwtSecret: string | null;
   readonly jwksUrl: string | null;
@@ -36,7 +40,7 @@ const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"]
 
 /**
  * Reads the environment.
- * @param readFile reads the file that `GESTA_DB_CA` names.
+ * @param readFile reads the files that `GESTA_DB_CA` and `GESTA_DESTROYED` name.
  * @throws ConfigurationError
  */
 export function readConfiguration(
@@ -74,6 +78,8 @@ export function readConfiguration(
     databaseCertificate: fileText("GESTA_DB_CA", text("GESTA_DB_CA"), readFile, faults),
     poolSize: number("GESTA_POOL_SIZE", 1, 1000, 10),
     dataDirectory: text("GESTA_DATA") ?? ".gesta/data",
+    keysDirectory: text("GESTA_KEYS"),
+    destroyedSubjects: fileText("GESTA_DESTROYED", text("GESTA_DESTROYED"), readFile, faults),
     seed: word("GESTA_SEED", ["none", "small"], "small"),
     jwtSecret: text("GESTA_JWT_SECRET"),
     jwksUrl: address("GESTA_JWKS_URL", ["https:", "http:"]),

@@ -16,6 +16,22 @@ export type Observation =
     }
   | { readonly kind: "database_error"; readonly statement: string; readonly error: unknown }
   | { readonly kind: "connection_lost"; readonly error: unknown }
+  /** A deleted record will be purged: whoever looks after it can still restore it. */
+  | {
+      readonly kind: "purge_notice";
+      readonly entity: string;
+      readonly id: string;
+      readonly deleted_at: string;
+      readonly purge_at: string;
+    }
+  | {
+      readonly kind: "purged";
+      readonly entity: string;
+      readonly id: string;
+      readonly at: string;
+      /** Whether nothing personal was found afterwards. */
+      readonly clean: boolean;
+    }
   | { readonly kind: "sweep_failed"; readonly error: unknown }
   | { readonly kind: "command_rerun"; readonly entity: string; readonly action: string; readonly attempt: number };
 

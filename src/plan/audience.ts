@@ -45,6 +45,15 @@ export function chance(policy: Policy, audience: Audience): "always" | "maybe" |
   }
 }
 
+/** Whether the one record that an actor of this audience can pass the policy for is the actor's own. */
+export function readsItselfAlone(policy: Policy, audience: Audience): boolean {
+  if (policy.kind === "any_of") {
+    const parts = policy.policies.filter((part) => chance(part, audience) !== "never");
+    return parts.length > 0 && parts.every((part) => readsItselfAlone(part, audience));
+  }
+  return policy.kind === "actor_is" && policy.path === "id" && chance(policy, audience) !== "never";
+}
+
 /** Whether nobody passes a policy, whoever asks. */
 const isClosed = (policy: Policy): boolean => {
   switch (policy.kind) {

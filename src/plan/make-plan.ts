@@ -12,6 +12,7 @@ import { verifyFields } from "./verifiers/fields.ts";
 import { verifyFrozenFields } from "./verifiers/frozen-fields.ts";
 import { verifyLogin } from "./verifiers/login.ts";
 import { verifyNames } from "./verifiers/names.ts";
+import { verifyPersonalFields } from "./verifiers/personal-fields.ts";
 import { verifyPolicies } from "./verifiers/policies.ts";
 import { verifyPolicyCircles } from "./verifiers/policy-circles.ts";
 import { verifyReading } from "./verifiers/reading.ts";
@@ -35,6 +36,7 @@ const planVerifiers: readonly PlanVerifier[] = [
   verifyDeleteRules,
   verifyUndo,
   verifyEvolution,
+  verifyPersonalFields,
 ];
 
 export interface Planned {

@@ -72,6 +72,8 @@ export interface BarrierPlan {
   readonly confirm: "always" | "when_linked" | "never";
   /** Milliseconds from the delete to the purge; null where none is planned. */
   readonly wait: number | null;
+  /** Milliseconds from the announcement of the purge to the purge. */
+  readonly notice: number;
 }
 
 /** The inverse of an action: it gives back the values before, with an event of this name, or does another action. */

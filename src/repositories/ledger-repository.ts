@@ -4,7 +4,10 @@ import type { StoredStream } from "../domain/verify-stream.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { eventVersionOf } from "../plan/event-version.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
+import { isPurgeable } from "../plan/purging.ts";
+import { type AsideRow, personalValues } from "./personal-values.ts";
 import { type EventRow, storedEvent } from "./stored-event.ts";
+import { schemaKeys } from "./subject-keys/schema-keys.ts";
 
 /** What one step of the sieve went through, and the streams that need a closer look. */
 export interface Sifted {
@@ -54,7 +57,8 @@ const hashOf = (previous: string): string =>
   `gesta.event_hash(${previous}, e.stream_id, e.version, e.id, e.entity, e.type, e.type_version, e.action, e.data,
      e.actor_type, e.actor_id, e.reason, e.request_id, e.correlation_id, e.causation_id, e.at)`;
 
-export function ledgerRepository(engine: Engine, plan: Plan): LedgerRepository {
+export function ledgerRepository(engine: Engine, plan: Plan, keys = schemaKeys(engine)): LedgerRepository {
+  const personal = personalValues(plan, keys);
   const text = siftText(plan);
   return {
     async *sift() {
@@ -74,12 +78,23 @@ export function ledgerRepository(engine: Engine, plan: Plan): LedgerRepository {
     },
     async streams(entity, ids) {
       const rows = await engine.inspect(streamsText(entity), [ids]);
-      return rows.map((row) => storedStream(row));
+      const told = rows.map((row) => toldStream(row));
+      const opened = await personal.openEvents(entity.name, told);
+      return told.map(({ stream, rows: events, before: _, aside: __, ...others }, index): StoredStream => {
+        const { rows: open = events, erased } = opened[index] ?? {};
+        const unreadable = [...(erased?.keys() ?? [])];
+        return { ...others, streamId: stream, events: open.map((row) => storedEvent(row, erased)), unreadable };
+      });
     },
-    async put({ name, ...entity }, id, state, known, command) {
+    async put({ name, ...entity }, id, state, known, operator) {
+      const { command, done } =
+        operator === null
+          ? { command: null, done: async () => {} }
+          : await personal.seal(name, { ...operator, id, version: known });
       const putText = `select app.put_${name}($1::${idTypeOf({ name, ...entity })}, $2::jsonb, $3::integer, $4::jsonb)`;
       const json = (value: object | null) => (value === null ? null : JSON.stringify(value));
       const [row] = await engine.inspect(putText, [id, json(state), known, json(command)]);
+      await done(row?.[0] === "done");
       return row?.[0] === "done";
     },
   };
@@ -143,7 +158,8 @@ async function* withoutEvents(engine: Engine, entity: EntityPlan): AsyncGenerato
 }
 
 const streamsText = (entity: EntityPlan): string => `select s.stream_id::text, app.full_${entity.name}(r),
-       gesta.instant(r.deleted_at), r.id is not null, (
+       gesta.instant(r.deleted_at), ${isPurgeable(entity) ? "gesta.instant(r.purged_at)" : "null"}, r.id is not null,
+       gesta.aside_of(s.stream_id)::text, (
          select json_agg(json_build_array(c.whole, c.ordered, c.event) order by c.version)::text
            from (
              select e.version, gesta.event_json(e) as event,
@@ -155,18 +171,25 @@ const streamsText = (entity: EntityPlan): string => `select s.stream_id::text, a
   from unnest($1::uuid[]) s (stream_id)
   left join app."${entity.name}" r on r.id = ${idOfStream(entity, "s.stream_id")}`;
 
-function storedStream([streamId, full, deletedAt, exists, chain]: readonly unknown[]): StoredStream {
+function toldStream([streamId, full, deletedAt, purgedAt, exists, aside, chain]: readonly unknown[]) {
   // The statement built this JSON; its shape is the tuple's.
   const links = JSON.parse(String(chain ?? "[]")) as readonly (readonly [boolean, boolean, EventRow])[];
   const versions = (wanted: (link: (typeof links)[number]) => boolean) =>
     links.filter(wanted).map(([, , [version]]) => version);
   return {
-    streamId: String(streamId),
+    stream: String(streamId),
     record:
       String(exists) === "true"
-        ? { ...(JSON.parse(String(full)) as JsonObject), deleted_at: textOrNull(deletedAt) }
+        ? {
+            ...(JSON.parse(String(full)) as JsonObject),
+            deleted_at: textOrNull(deletedAt),
+            purged_at: textOrNull(purgedAt),
+          }
         : null,
-    events: links.map(([, , event]) => storedEvent(event)),
+    before: {},
+    rows: links.map(([, , event]) => event),
+    // `gesta.aside_of` built this JSON.
+    aside: JSON.parse(String(aside ?? "[]")) as readonly AsideRow[],
     broken: versions(([whole]) => !whole),
     disordered: versions(([, ordered]) => !ordered),
   };

@@ -4,8 +4,10 @@ import type { StoredEvent } from "../domain/history.ts";
 import type { PointInTime } from "../domain/reading/moment.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
+import { type AsideRow, type PersonalValues, personalValues } from "./personal-values.ts";
 import { inPlace, parseShown, type Shown, split, unexpected, type Who } from "./records-repository.ts";
 import { type EventRow, storedEvent } from "./stored-event.ts";
+import { schemaKeys } from "./subject-keys/schema-keys.ts";
 
 /** Which part of a stream is wanted. */
 export interface HistoryPage {
@@ -52,8 +54,9 @@ interface OneHistory {
   readonly page: HistoryPage;
 }
 
-export function pastRepository(engine: Engine, plan: Plan): PastRepository {
-  const entities = new Map(plan.entities.map((entity) => [entity.name, ofEntity(engine, entity)]));
+export function pastRepository(engine: Engine, plan: Plan, keys = schemaKeys(engine)): PastRepository {
+  const personal = personalValues(plan, keys);
+  const entities = new Map(plan.entities.map((entity) => [entity.name, ofEntity(engine, entity, personal)]));
   const of = (name: string) => {
     const entity = entities.get(name);
     if (entity === undefined) throw new Error(`no entity '${name}' in the plan`);
@@ -67,7 +70,7 @@ export function pastRepository(engine: Engine, plan: Plan): PastRepository {
   };
 }
 
-function ofEntity(engine: Engine, { name, id }: EntityPlan) {
+function ofEntity(engine: Engine, { name, id }: EntityPlan, personal: PersonalValues) {
   const idType = id === "serial" ? "bigint" : "uuid";
   const pastText = `select place, answer from app.past_${name}($1::text[], $2::${idType}[], $3::timestamptz[], $4::integer[])`;
   const historyText =
@@ -80,7 +83,15 @@ function ofEntity(engine: Engine, { name, id }: EntityPlan) {
       questions.map(({ point }) => point.moment),
       questions.map(({ point }) => point.version),
     ]);
-    return inPlace(rows, (text) => (text === "future" ? { outcome: text } : parseShown(text)));
+    const answers = inPlace<Past>(rows, (text) => (text === "future" ? { outcome: text } : parseShown(text)));
+    const shown = answers.filter((answer) => answer.outcome === "found");
+    const bodies = await personal.openTexts(
+      name,
+      shown.map(({ body }) => body),
+    );
+    return answers.map((answer) =>
+      answer.outcome === "found" ? { ...answer, body: bodies[shown.indexOf(answer)] ?? answer.body } : answer,
+    );
   };
   return {
     answerAt,
@@ -94,26 +105,54 @@ function ofEntity(engine: Engine, { name, id }: EntityPlan) {
         questions.map(({ page }) => page.skip),
         questions.map(({ page }) => page.limit + 1),
       ]);
-      return inPlace(rows, parseHistory);
+      const found = inPlace(rows, parseHistory);
+      const slices = await personal.openEvents(
+        name,
+        found.map((answer, index) => ({ stream: questions[index]?.id ?? "", ...sliceOf(answer) })),
+      );
+      return found.map((answer, index): HistorySlice => {
+        if (answer.outcome !== "found") return answer;
+        const { before = {}, rows: events = [], erased } = slices[index] ?? {};
+        return {
+          outcome: answer.outcome,
+          masked: answer.masked,
+          before,
+          events: events.map((row) => storedEvent(row, erased)),
+        };
+      });
     }, limits),
   };
 }
 
-function parseHistory(text: string): HistorySlice {
+/** A slice as the database told it. */
+interface ToldSlice {
+  readonly before: JsonObject | null;
+  readonly events: readonly EventRow[] | null;
+}
+type Told =
+  | {
+      readonly outcome: "found";
+      readonly masked: readonly string[];
+      readonly slice: ToldSlice;
+      readonly aside: readonly AsideRow[];
+    }
+  | { readonly outcome: "not_found" | "unauthenticated" };
+
+const sliceOf = (told: Told) =>
+  told.outcome === "found"
+    ? { before: told.slice.before ?? {}, rows: told.slice.events ?? [], aside: told.aside }
+    : { before: {}, rows: [], aside: [] };
+
+function parseHistory(text: string): Told {
   const { word, rest } = split(text);
   if (word === "not_found" || word === "unauthenticated") return { outcome: word };
   const slash = rest.indexOf("/");
   if (word !== "found" || slash < 0) throw unexpected(text);
   const masked = rest.slice(0, slash);
-  // `gesta.history` built this JSON; its shape is this one.
-  const { before, events } = JSON.parse(rest.slice(slash + 1)) as {
-    readonly before: JsonObject | null;
-    readonly events: readonly EventRow[] | null;
-  };
-  return {
-    outcome: word,
-    masked: masked === "" ? [] : masked.split(","),
-    before: before ?? {},
-    events: (events ?? []).map(storedEvent),
-  };
+  // `gesta.history` built this JSON, and `history_…` puts what was put aside beside it where fields are personal.
+  const told = JSON.parse(rest.slice(slash + 1)) as
+    | ToldSlice
+    | { readonly slice: ToldSlice; readonly aside: readonly AsideRow[] | null };
+  const { slice, aside } = "slice" in told ? told : { slice: told, aside: null };
+  return { outcome: word, masked: masked === "" ? [] : masked.split(","), slice, aside: aside ?? [] };
 }

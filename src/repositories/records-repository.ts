@@ -4,6 +4,9 @@ import type { ListQuery } from "../domain/reading/list-query.ts";
 import type { Json, JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
+import { type PersonalValues, personalValues, type SealedParts } from "./personal-values.ts";
+import { openPages, writeAllSealed, writeSealed } from "./sealed-records.ts";
+import { schemaKeys } from "./subject-keys/schema-keys.ts";
 
 /** Who asks: a user's id, `system` for Gesta itself, null for a visitor. */
 export type Who = string | null;
@@ -22,7 +25,7 @@ export type LoadedRecord =
   | { readonly outcome: "missing" | "unauthenticated" };
 
 /** A decided change, as the database's write function takes it. */
-export interface Command {
+export interface Command extends SealedParts {
   readonly actor: Who;
   readonly action: string;
   readonly id: string | null;
@@ -69,7 +72,7 @@ export type Written =
   | { readonly outcome: "transition_not_allowed"; readonly state: string }
   | { readonly outcome: "frozen"; readonly state: string; readonly fields: readonly string[] }
   | { readonly outcome: "gone"; readonly deletedAt: string }
-  | { readonly outcome: "unchanged" | "conflict" | "forbidden" | "not_found" | "unauthenticated" }
+  | { readonly outcome: "unchanged" | "conflict" | "forbidden" | "not_found" | "unauthenticated" | "purged" }
   | { readonly outcome: "in_flight" | "mismatch" }
   | { readonly outcome: "blocked" | "too_many" | "unconfirmed" }
   | { readonly outcome: "held"; readonly entity: string; readonly field: string };
@@ -165,8 +168,9 @@ interface OneCall {
   readonly call: WholeCall;
 }
 
-export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository {
-  const entities = new Map(plan.entities.map((entity) => [entity.name, ofEntity(engine, entity)]));
+export function recordsRepository(engine: Engine, plan: Plan, keys = schemaKeys(engine)): RecordsRepository {
+  const personal = personalValues(plan, keys);
+  const entities = new Map(plan.entities.map((entity) => [entity.name, ofEntity(engine, entity, personal)]));
   const of = (name: string) => {
     const entity = entities.get(name);
     if (entity === undefined) throw new Error(`no entity '${name}' in the plan`);
@@ -185,8 +189,9 @@ export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository
       return batch.ask(value);
     },
     secret: (entity, field, who, id) => of(entity).secret(field, who, id),
-    write: (entity, command) => of(entity).write.ask(command),
-    writeAll: (entity, commands, call) => of(entity).writeAll.ask({ commands, call }),
+    write: (entity, plain) => writeSealed(personal, entity, plain, (command) => of(entity).write.ask(command)),
+    writeAll: (entity, plain, call) =>
+      writeAllSealed(personal, entity, plain, call, (commands) => of(entity).writeAll.ask({ commands, call })),
     async impact(entity, who, id) {
       const text = "select gesta.impact($1, $2, $3)";
       const [row] = await engine.run({ name: "impact", text, writes: false }, [who, entity, id]);
@@ -209,7 +214,7 @@ export function recordsRepository(engine: Engine, plan: Plan): RecordsRepository
   };
 }
 
-function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
+function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: PersonalValues) {
   const idType = id === "serial" ? "bigint" : "uuid";
   const listText =
     `select app.list_${name}(q.who, q.after, q.skip, q.most) ` +
@@ -261,7 +266,8 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan) {
           ]),
           questions,
         );
-        return rows.map((row) => parsePage(textOf(row[0])));
+        const pages = rows.map((row) => parsePage(textOf(row[0])));
+        return questions.some(({ query }) => query.asOf !== null) ? openPages(personal, name, pages) : pages;
       },
       lists,
       ({ who, query }) => `${who} ${askedFor(query)}`,
@@ -476,6 +482,7 @@ function parseWritten(text: string): Written {
       return { outcome: word, entity, field };
     }
     case "unchanged":
+    case "purged":
     case "conflict":
     case "forbidden":
     case "not_found":

@@ -18,11 +18,18 @@ export type EventRow = readonly [
   causationId: string | null,
 ];
 
-/** The one place where events come out of the database: what is to be done with their data first is done here. */
-export const storedEvent = ([version, data, at, id, type, typeVersion, ...rest]: EventRow): StoredEvent => {
+/**
+ * The one place where events come out of the database: what is to be done with their data first is done here. Personal
+ * values in it are open already; `erased` names by version those that cannot be.
+ */
+export const storedEvent = (
+  [version, data, at, id, type, typeVersion, ...rest]: EventRow,
+  erased?: ReadonlyMap<number, readonly string[]>,
+): StoredEvent => {
   const [actorType, actorId, action, reason, requestId, correlationId, causationId] = rest;
   return {
     ...{ version, data, at, id, type, typeVersion, action, reason, requestId, correlationId, causationId },
     actor: { type: actorType, id: actorId },
+    erased: erased?.get(version) ?? [],
   };
 };

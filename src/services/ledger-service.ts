@@ -190,7 +190,7 @@ async function mend(ledger: LedgerRepository, entity: EntityPlan, stored: Stored
   const { record, events } = stored;
   const id = String(record?.id ?? idOf(entity, stored.streamId));
   const told = { entity: entity.name, id };
-  const broken = found.filter(({ fault }) => ["gap", "chain_broken", "out_of_order"].includes(fault));
+  const broken = found.filter(({ fault }) => ["gap", "chain_broken", "out_of_order", "unreadable"].includes(fault));
   if (broken.length > 0) {
     return { ...told, outcome: "refused", why: broken.map(({ fault, at }) => `${fault} ${at.join(", ")}`) };
   }

@@ -13,6 +13,8 @@ export interface Trashed extends Gone {
   readonly by: string;
   /** Whether it went with another record: restoring that one brings it back. */
   readonly along: boolean;
+  /** When its coming purge was announced; absent before that. */
+  readonly noticed_at?: string;
 }
 
 /** What an operator can do about deleted records. */
@@ -40,8 +42,9 @@ export function trashService(plan: Plan, repository: TrashRepository, commands: 
     async list(name) {
       const trashed: Trashed[] = [];
       for (const entity of name === null ? deletable : [named(name)]) {
-        for (const { id, deletedAt, by, along } of await repository.discarded(entity, most)) {
-          trashed.push({ entity: entity.name, id, ...goneSince(entity, deletedAt), by, along });
+        for (const { id, deletedAt, by, along, noticedAt } of await repository.discarded(entity, most)) {
+          const noticed = noticedAt === null ? {} : { noticed_at: noticedAt };
+          trashed.push({ entity: entity.name, id, ...goneSince(entity, deletedAt), by, along, ...noticed });
         }
       }
       return trashed;

@@ -38,6 +38,13 @@ export function refusalOf(
           ru: `В поле \`${written.field}\` (${written.entity}) стоит удалённая запись. Сначала восстановите её.`,
         },
       });
+    case "purged":
+      return new Refusal("conflict", {
+        detail: {
+          en: "The record was purged: it cannot come back.",
+          ru: "Запись удалена безвозвратно: восстановить её нельзя.",
+        },
+      });
     case "forbidden":
     case "not_found":
     case "unauthenticated":

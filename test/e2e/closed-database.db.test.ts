@@ -96,7 +96,11 @@ describe("the database, asked with plain SQL as the application's role", () => {
     const hash = { password: "hash" };
     expect(await ask({ ...register, type: "UserRegistered", set: fields, secrets: hash })).toBe("forbidden");
     const customer = { ...fields, role: "customer" };
-    expect(await ask({ ...register, type: "UserRegistered", set: customer, secrets: hash })).toMatch(/^done 1 /);
+    const plain = { ...register, type: "UserRegistered", set: customer, secrets: hash };
+    expect(await ask(plain), "what is personal, unsealed").toBe("forbidden");
+    const sealed = { name: { sealed: "eA==", version: 1 }, email: { sealed: "eA==", version: 1 } };
+    expect(await ask({ ...plain, sealed: { name: sealed.name } }), "one of two").toBe("forbidden");
+    expect(await ask({ ...plain, sealed })).toMatch(/^done 1 /);
   });
 
   test("shows a field that has readers of its own in no column", async () => {

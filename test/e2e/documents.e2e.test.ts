@@ -214,6 +214,10 @@ const makers: Readonly<Record<string, (speaker: string | null) => Promise<string
   transfers: async () => seedId("transfers", "0"),
 };
 
+/** Somebody who can be deleted, and whom nobody needs. */
+const somebody = () =>
+  made("POST", "/users", null, { ...Object(registration), email: `somebody${++count}@example.com` });
+
 const changesMany = ({ isBulk, method }: DescribedOperation): boolean => isBulk && method === "PATCH";
 
 /** The example of an operation; where its items name records, they name this one. */
@@ -230,7 +234,8 @@ async function targetOf(operation: DescribedOperation, speaker: string | null): 
   const { path, entity } = operation;
   if (!path.includes("{id}") && !changesMany(operation)) return undefined;
   if (path === "/orders/{id}/status") return waiting[speaker === admin ? "admin" : "staff"][0];
-  const id = await makers[entity]?.(speaker);
+  const isEnd = entity === "users" && (operation.method === "DELETE" || path.endsWith("/restore"));
+  const id = isEnd ? await somebody() : await makers[entity]?.(speaker);
   if (path.endsWith("/restore") && id !== undefined) await remove(entity, id);
   return id;
 }
@@ -280,7 +285,8 @@ const stimuli: Readonly<
   404: (audience, operation) =>
     drive(audience, operation, { id: idOf(operation.entity), body: operation.example, headers: anyVersion }),
   410: async (audience, operation) => {
-    const id = (await makers[operation.entity]?.(audience.speaker)) ?? "";
+    const isUser = operation.entity === "users";
+    const id = isUser ? await somebody() : ((await makers[operation.entity]?.(audience.speaker)) ?? "");
     await remove(operation.entity, id);
     return drive(audience, operation, { id, body: operation.example, headers: anyVersion });
   },
@@ -317,6 +323,7 @@ const after: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
   },
   "POST /sessions": () => made("PATCH", `/users/${kim}/email`, kim, { email: `kim${++count}@example.com` }),
   "POST /users": (id) => made("PATCH", `/users/${id}/email`, id, { email: `someone${++count}@example.com` }),
+  "POST /users/{id}/restore": (id) => made("PATCH", `/users/${id}/email`, id, { email: `back${++count}@example.com` }),
   "PATCH /users/{id}/email": (id) => made("PATCH", `/users/${id}/email`, id, { email: `other${++count}@example.com` }),
   "POST /promotions": (id) => made("DELETE", `/promotions/${id}`, admin),
   "POST /promotions/{id}/restore": (id) => made("DELETE", `/promotions/${id}`, admin),

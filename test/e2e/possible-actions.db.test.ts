@@ -155,6 +155,7 @@ describe.each(engines)("the actions of a record, on %s", (engine) => {
       avatar: false,
       password: false,
       deactivate: true,
+      delete: true,
       undo: false,
     });
   });

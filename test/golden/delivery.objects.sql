@@ -73,6 +73,8 @@ create policy change on app.users for update to gesta_owner using (
   or (select gesta.action()) = 'users.avatar' and (users.id = (select gesta.actor()))
   or (select gesta.action()) = 'users.password' and (users.id = (select gesta.actor()))
   or (select gesta.action()) = 'users.deactivate' and ((select gesta.roles()) && array['admin'] or users.id = (select gesta.actor()))
+  or (select gesta.action()) = 'users.delete' and ((select gesta.roles()) && array['admin'])
+  or (select gesta.action()) = 'users.restore' and ((select gesta.roles()) && array['admin'])
 );
 create policy removal on app.users for delete to gesta_owner using ((select gesta.is_system()));
 
@@ -940,8 +942,8 @@ language sql stable as $$
   select concat(
     '{"id":"', r.id, '"',
     ',"status":"', r.status, '"',
-    ',"name":', to_json(r.name),
-    ',"email":', to_json(r.email),
+    ',"name":', coalesce(to_json(r.name)::text, 'null'),
+    ',"email":', coalesce(to_json(r.email)::text, 'null'),
     ',"avatar":', coalesce(to_json(r.avatar)::text, 'null'),
     ',"role":', to_json(r.role),
     ',"version":', r.version,
@@ -956,8 +958,8 @@ language sql stable as $$
   select concat(
     '{"id":"', r.id, '"',
     ',"status":"', r.status, '"',
-    ',"name":', to_json(r.name),
-    ',"email":', to_json(r.email),
+    ',"name":', coalesce(to_json(r.name)::text, 'null'),
+    ',"email":', coalesce(to_json(r.email)::text, 'null'),
     ',"avatar":', coalesce(to_json(r.avatar)::text, 'null'),
     ',"role":', to_json(r.role),
     ',"version":', r.version,
@@ -972,9 +974,9 @@ language sql stable as $$
   select concat(
     '{"id":"', r.id, '"',
     ',"status":"', r.status, '"',
-    ',"name":', coalesce(to_json(r.name)::text, 'null'),
-    ',"email":', coalesce(to_json(r.email)::text, 'null'),
-    ',"avatar":', coalesce(to_json(r.avatar)::text, 'null'),
+    ',"name":', case when r.version = today.version then coalesce(to_json(today.name)::text, 'null') else gesta.past_value(r.id, r.version, 'name') end,
+    ',"email":', case when r.version = today.version then coalesce(to_json(today.email)::text, 'null') else gesta.past_value(r.id, r.version, 'email') end,
+    ',"avatar":', case when r.version = today.version then coalesce(to_json(today.avatar)::text, 'null') else gesta.past_value(r.id, r.version, 'avatar') end,
     ',"role":', coalesce(to_json(r.role)::text, 'null'),
     ',"version":', r.version,
     ',"created_at":"', gesta.instant(r.created_at),
@@ -1076,7 +1078,7 @@ language sql stable as $$
             order by e.version
         ) e
         having max(e.version) = coalesce(then_users.version, max(e.version))
-    ) s, lateral jsonb_populate_record(null::app.users, s.data || jsonb_build_object(
+    ) s, lateral jsonb_populate_record(null::app.users, (s.data - array['name', 'email', 'avatar']) || jsonb_build_object(
       'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
 $$;
 
@@ -1133,7 +1135,7 @@ begin
       select q.place, coalesce(r.answer, 'not_found')
         from unnest(asker.places, asker.ids, asker.backwards, asker.beyond, asker.skipped, asker.taken) q (place, id, backwards, beyond, skipped, taken)
         left join lateral (
-          select concat('found ', '', '/', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken)) as answer
+          select concat('found ', '', '/', json_build_object('slice', gesta.history(r.id, q.backwards, q.beyond, q.skipped, q.taken), 'aside', gesta.aside_of(r.id))) as answer
             from app.users r where r.id = q.id
           offset 0
         ) r on true;
@@ -1174,6 +1176,46 @@ begin
   return concat('select array(select whole from (',
     '(select r as whole, ', keys, ' from app.users r where r.deleted_at is null and r.id = (select gesta.actor())', conditions, ending, ')',
     ') pages', gesta.order_of(null, asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+end
+$$;
+
+-- A record of users as JSON, as lists with deleted records show it.
+create or replace function app.shown_deleted_users(r app.users) returns text
+language sql stable as $$
+  select concat(
+    left(app.shown_users(r), -1),
+    ',"deleted_at":', coalesce('"' || gesta.instant(r.deleted_at) || '"', 'null'),
+    ',"purge_at":', coalesce('"' || gesta.instant(r.deleted_at + interval '2592000000 milliseconds') || '"', 'null'),
+    '}'
+  )
+$$;
+
+-- The query for a page of users with deleted ones that the actor may restore, or of those alone; or for all that are to
+-- be counted.
+create or replace function app.query_deleted_users(asked jsonb, counting boolean) returns text
+language plpgsql stable as $$
+declare
+  conditions text := gesta.conditions('users', asked);
+  show text := '1';
+  ending text;
+  pages text;
+begin
+  if not counting then
+    show := concat('r as whole, ', gesta.keys_of('users', asked->'sort'));
+    ending := concat(gesta.order_of('users', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  end if;
+  pages := concat('(select ', show, ' from app.users r where r.deleted_at is not null and r.purged_at is null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''])', conditions, ending, ')');
+  if asked->>'deleted' = 'include' then
+    if gesta.is_system() or gesta.roles() && array['admin'] then
+      pages := concat(pages, ' union all ', '(select ', show, ' from app.users r where r.deleted_at is null', conditions, ending, ')');
+    else
+      pages := concat(pages,
+        ' union all ', '(select ', show, ' from app.users r where r.deleted_at is null and r.id = (select gesta.actor())', conditions, ending, ')');
+    end if;
+  end if;
+  if counting then return concat('select from (', pages, ') counted'); end if;
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
+    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
 end
 $$;
 
@@ -1249,7 +1291,10 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
+  if asked ? 'deleted' then
+    execute gesta.prepared(app.query_deleted_users(asked, false)) into rows;
+    bodies := array(select app.shown_deleted_users(r) from unnest(rows) r);
+  elsif not asked ? 'as_of' then
     execute gesta.prepared(app.query_users(asked, false)) into rows;
     bodies := array(select app.shown_users(r) from unnest(rows) r);
   elsif (asked->>'as_of')::timestamptz > gesta.now() then
@@ -1322,7 +1367,8 @@ begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
   return gesta.counted(
-    case when asked ? 'as_of' then app.query_past_users(asked, true)
+    case when asked ? 'deleted' then app.query_deleted_users(asked, true)
+         when asked ? 'as_of' then app.query_past_users(asked, true)
          else app.query_users(asked, true) end,
     estimated and (gesta.is_system() or gesta.roles() && array['admin']));
 end
@@ -1353,8 +1399,9 @@ begin
   );
   insert into app.users select * from unnest(made);
   perform gesta.keep_secrets((q.m).id, q.c->'secrets') from (select unnest(made) as m, unnest(commands) as c) q;
+  perform gesta.keep_keys(commands);
   perform gesta.append('users', array(
-    select row((q.m).id, 1, (q.m).created_at, q.c->'set' || jsonb_build_object('status', (q.m).status), q.c)::gesta.fact
+    select row((q.m).id, 1, (q.m).created_at, gesta.sealed(q.c->'set', q.c->'sealed', array['name', 'email', 'avatar']) || jsonb_build_object('status', (q.m).status), q.c)::gesta.fact
       from (select unnest(made) as m, unnest(commands) as c) q
   ));
   return array(select concat('done 1 ', app.shown_users(m)) from unnest(made) m);
@@ -1394,6 +1441,8 @@ begin
         when 'avatar' then array['avatar']
         when 'password' then array[]::text[]
         when 'deactivate' then array[]::text[]
+        when 'delete' then array[]::text[]
+        when 'restore' then array['email']
       end) is distinct from '{}'
       or (coalesce(command->'secrets', '{}') - case command->>'action'
         when 'name' then array[]::text[]
@@ -1401,12 +1450,18 @@ begin
         when 'avatar' then array[]::text[]
         when 'password' then array['password']
         when 'deactivate' then array[]::text[]
+        when 'delete' then array[]::text[]
+        when 'restore' then array[]::text[]
       end) is distinct from '{}' then
       answers[change.place] := 'forbidden';
     elsif old.id is null then
       answers[change.place] := 'not_found';
-    elsif old.deleted_at is not null then
-      answers[change.place] := case when false then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
+    elsif act = 'restore' and old.deleted_at is null then
+      answers[change.place] := 'conflict';
+    elsif act = 'restore' and old.purged_at is not null then
+      answers[change.place] := 'purged';
+    elsif old.deleted_at is not null and act <> 'restore' then
+      answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
       answers[change.place] := concat('stale ', old.version);
     elsif old.id = any (ids) then
@@ -1419,14 +1474,20 @@ begin
     ) then
       answers[change.place] := concat('transition_not_allowed ', old.status);
     else
+      if act in ('delete') then
+        answers[change.place] := gesta.barrier('users', old.id::text, command, 'always');
+        continue when answers[change.place] is not null;
+      end if;
+      if act = 'restore' then data := data || '{"deleted_at": null}'; end if;
       new := jsonb_populate_record(old, data);
+      data := gesta.sealed(data, command->'sealed', array['name', 'email', 'avatar']);
       new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
       if act in ('deactivate') then
         new.status := command->>'to';
         data := data || jsonb_build_object('status', new.status);
       end if;
-      if false then
+      if act in ('delete') then
         new.deleted_at := new.updated_at;
         data := jsonb_build_object('deleted_at', gesta.instant(new.deleted_at));
       end if;
@@ -1449,6 +1510,7 @@ begin
     perform gesta.end_access((c->>'id')::uuid, (c->>'session')::uuid)
       from unnest(commands, answers) q (c, answer)
       where answer like 'done %' and c->'secrets' ? 'password';
+    perform gesta.keep_keys(array(select c from unnest(commands, answers) q (c, answer) where answer like 'done %'));
     perform gesta.append('users', facts);
   end if;
   return answers;
@@ -1543,7 +1605,7 @@ $$;
 create or replace function app.facts_users(r app.users) returns jsonb
 language sql stable as $$
   select (app.full_users(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
-         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at), 'purged_at', gesta.instant(r.purged_at))
 $$;
 
 create or replace function app.stamp_users() returns trigger
@@ -1571,17 +1633,17 @@ begin
   if tg_op = 'DELETE' or (tg_op = 'UPDATE' and new.id <> old.id) then
     stamps := gesta.next_stamps(old.id);
     perform gesta.append_by_hand('users', 'UserRemovedByHand', 'removed_by_hand',
-      old.id, stamps.version, stamps.updated_at, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)));
+      old.id, stamps.version, stamps.updated_at, gesta.put_aside(old.id, stamps.version, jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)), array['name', 'email', 'avatar']));
     if tg_op = 'DELETE' then return null; end if;
   end if;
   if tg_op = 'UPDATE' and new.id = old.id and app.facts_users(new) = app.facts_users(old) then return null; end if;
   -- A record that no event knew yet is told whole.
   if tg_op = 'INSERT' or new.id <> old.id or new.version = 1 then
     perform gesta.append_by_hand('users', 'UserAddedByHand', 'added_by_hand',
-      new.id, new.version, new.updated_at, app.facts_users(new));
+      new.id, new.version, new.updated_at, gesta.put_aside(new.id, new.version, app.facts_users(new), array['name', 'email', 'avatar']));
   else
     perform gesta.append_by_hand('users', 'UserChangedByHand', 'changed_by_hand',
-      new.id, new.version, new.updated_at, gesta.differences(app.facts_users(old), app.facts_users(new)));
+      new.id, new.version, new.updated_at, gesta.put_aside(new.id, new.version, gesta.differences(app.facts_users(old), app.facts_users(new)), array['name', 'email', 'avatar']));
   end if;
   return null;
 end
@@ -1612,8 +1674,9 @@ begin
     insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
       values (gesta.now(), 'operator', session_user, 'app.users', 'rebuild', stream, known);
   else
+    perform gesta.keep_keys(array[command || jsonb_build_object('id', wanted)]);
     perform gesta.append('users', array[row(
-      stream, stamps.version, stamps.updated_at, command->'set',
+      stream, stamps.version, stamps.updated_at, gesta.sealed(command->'set', command->'sealed', array['name', 'email', 'avatar']),
       command || jsonb_build_object('operator', session_user))::gesta.fact]);
     state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
   end if;
@@ -1622,8 +1685,8 @@ begin
   else
     made := jsonb_populate_record(null::app.users, state || jsonb_build_object('id', wanted));
     insert into app.users select (made).*
-      on conflict (id) do update set (status, name, email, avatar, role, version, created_at, updated_at, deleted_at)
-        = (excluded.status, excluded.name, excluded.email, excluded.avatar, excluded.role, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+      on conflict (id) do update set (status, name, email, avatar, role, version, created_at, updated_at, deleted_at, purged_at)
+        = (excluded.status, excluded.name, excluded.email, excluded.avatar, excluded.role, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at, excluded.purged_at);
   end if;
   return 'done';
 end
@@ -3942,7 +4005,7 @@ begin
     show := concat('r as whole, ', gesta.keys_of('orders', asked->'sort'));
     ending := concat(gesta.order_of('orders', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
   end if;
-  pages := concat('(select ', show, ' from app.orders r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''])', conditions, ending, ')');
+  pages := concat('(select ', show, ' from app.orders r where r.deleted_at is not null and r.purged_at is null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''])', conditions, ending, ')');
   if asked->>'deleted' = 'include' then
     if gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin'] then
       pages := concat(pages, ' union all ', '(select ', show, ' from app.orders r where r.deleted_at is null', conditions, ending, ')');
@@ -4184,6 +4247,8 @@ begin
       answers[change.place] := 'not_found';
     elsif act = 'restore' and old.deleted_at is null then
       answers[change.place] := 'conflict';
+    elsif act = 'restore' and old.purged_at is not null then
+      answers[change.place] := 'purged';
     elsif old.deleted_at is not null and act <> 'restore' then
       answers[change.place] := case when act in ('delete') then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
     elsif old.version <> (command->>'version')::integer then
@@ -4312,7 +4377,7 @@ $$;
 create or replace function app.facts_orders(r app.orders) returns jsonb
 language sql stable as $$
   select (app.full_orders(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
-         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at), 'purged_at', gesta.instant(r.purged_at))
 $$;
 
 create or replace function app.stamp_orders() returns trigger
@@ -4391,8 +4456,8 @@ begin
   else
     made := jsonb_populate_record(null::app.orders, state || jsonb_build_object('id', wanted));
     insert into app.orders select (made).*
-      on conflict (id) do update set (status, restaurant_id, items, promotion_code, user_id, total_price, final_price, reason, version, created_at, updated_at, deleted_at)
-        = (excluded.status, excluded.restaurant_id, excluded.items, excluded.promotion_code, excluded.user_id, excluded.total_price, excluded.final_price, excluded.reason, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at);
+      on conflict (id) do update set (status, restaurant_id, items, promotion_code, user_id, total_price, final_price, reason, version, created_at, updated_at, deleted_at, purged_at)
+        = (excluded.status, excluded.restaurant_id, excluded.items, excluded.promotion_code, excluded.user_id, excluded.total_price, excluded.final_price, excluded.reason, excluded.version, excluded.created_at, excluded.updated_at, excluded.deleted_at, excluded.purged_at);
   end if;
   return 'done';
 end
@@ -7235,7 +7300,7 @@ $$;
 create or replace function gesta.names_of(entity text) returns jsonb language sql immutable as $$
   select case entity
     when 'drinks' then '{"delete":"delete","deleted":"DrinkDeleted","restored":"DrinkRestored","detached":"DrinkUpdated"}'::jsonb
-    when 'users' then '{"detached":"UserUpdated"}'::jsonb
+    when 'users' then '{"delete":"delete","deleted":"UserDeleted","restored":"UserRestored","detached":"UserUpdated"}'::jsonb
     when 'restaurants' then '{"delete":"delete","deleted":"RestaurantDeleted","restored":"RestaurantRestored","detached":"RestaurantUpdated"}'::jsonb
     when 'menu_items' then '{"delete":"delete","deleted":"MenuItemDeleted","restored":"MenuItemRestored","detached":"MenuItemUpdated"}'::jsonb
     when 'promotions' then '{"delete":"delete","deleted":"PromotionDeleted","restored":"PromotionRestored","detached":"PromotionUpdated"}'::jsonb
@@ -7358,6 +7423,166 @@ grant execute on function gesta.dependents(text, text[], integer), gesta.stored(
 set local role gesta_owner;
 revoke all on function gesta.delete_rules(), gesta.names_of(text), gesta.readable(text, text, text[]) from public;
 grant execute on function gesta.impact(text, text, text) to gesta_app;
+
+-- Purges a record of users whose stream is locked: what is personal goes with its key, the facts stay, and an event says so.
+-- `when` is 'due' for what was deleted and has waited, 'deleted' for what was deleted, 'always' for what was purged before
+-- the backup that the database comes from was restored. Tells what became of it, and where it looked.
+create or replace function app.purge_users(wanted uuid, command jsonb) returns jsonb
+language plpgsql as $$
+declare
+  stream uuid := wanted;
+  old app.users;
+  stamps gesta.stamps;
+  looked jsonb;
+begin
+  perform gesta.enter('system');
+  select * into old from app.users r where r.id = wanted;
+  stamps := gesta.next_stamps(stream);
+  if stamps.version = 1 then return '{"outcome": "unknown"}'; end if;
+  if exists (select from gesta.purges p where p.stream_id = stream) then return '{"outcome": "purged_already"}'; end if;
+  if old.id is not null and command->>'when' <> 'always' then
+    if old.deleted_at is null then return '{"outcome": "alive"}'; end if;
+    if command->>'when' = 'due' and old.deleted_at > gesta.now() - interval '2592000 seconds' then return '{"outcome": "waiting"}'; end if;
+  end if;
+
+  update app.users r set name = null, email = null, avatar = null, purged_at = stamps.updated_at, deleted_at = coalesce(r.deleted_at, stamps.updated_at),
+      version = stamps.version, updated_at = stamps.updated_at
+    where r.id = wanted;
+  perform gesta.append('users', array[row(stream, stamps.version, stamps.updated_at,
+    '{"name":null,"email":null,"avatar":null}'::jsonb || jsonb_build_object('purged_at', gesta.instant(stamps.updated_at))
+      || case when old.id is null or old.deleted_at is null
+           then jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)) else '{}' end,
+    command || '{"type":"UserPurged","action":"purge"}'::jsonb)::gesta.fact]);
+  looked := gesta.purge_traces('users', wanted::text, stream, stamps.updated_at, array['name', 'email', 'avatar'])
+    || jsonb_build_object('table', 'app.users', 'columns', array['name', 'email', 'avatar'], 'indexes', array['app.users_email_key'],
+         'rows', (old.id is not null)::int, 'left', (select count(*) from app.users r where r.id = wanted and (r.name is not null or r.email is not null or r.avatar is not null)));
+  insert into gesta.purges (stream_id, entity, record_id, at, tables)
+    select stream, 'users', wanted::text, stamps.updated_at, array_agg(l->>'table')
+      from jsonb_array_elements(looked) l where (l->>'rows')::int > 0;
+  return jsonb_build_object('outcome', 'purged', 'entity', 'users', 'id', wanted::text, 'stream', stream,
+    'at', gesta.instant(stamps.updated_at), 'looked_at', looked,
+    'clean', (select bool_and((l->>'left')::int = 0) from jsonb_array_elements(looked) l));
+end
+$$;
+
+-- Purges a record of orders whose stream is locked: what is personal goes with its key, the facts stay, and an event says so.
+-- `when` is 'due' for what was deleted and has waited, 'deleted' for what was deleted, 'always' for what was purged before
+-- the backup that the database comes from was restored. Tells what became of it, and where it looked.
+create or replace function app.purge_orders(wanted uuid, command jsonb) returns jsonb
+language plpgsql as $$
+declare
+  stream uuid := wanted;
+  old app.orders;
+  stamps gesta.stamps;
+  looked jsonb;
+begin
+  perform gesta.enter('system');
+  select * into old from app.orders r where r.id = wanted;
+  stamps := gesta.next_stamps(stream);
+  if stamps.version = 1 then return '{"outcome": "unknown"}'; end if;
+  if exists (select from gesta.purges p where p.stream_id = stream) then return '{"outcome": "purged_already"}'; end if;
+  if old.id is not null and command->>'when' <> 'always' then
+    if old.deleted_at is null then return '{"outcome": "alive"}'; end if;
+    if command->>'when' = 'due' and old.deleted_at > gesta.now() - interval '2592000 seconds' then return '{"outcome": "waiting"}'; end if;
+  end if;
+
+  update app.orders r set purged_at = stamps.updated_at, deleted_at = coalesce(r.deleted_at, stamps.updated_at),
+      version = stamps.version, updated_at = stamps.updated_at
+    where r.id = wanted;
+  perform gesta.append('orders', array[row(stream, stamps.version, stamps.updated_at,
+    '{}'::jsonb || jsonb_build_object('purged_at', gesta.instant(stamps.updated_at))
+      || case when old.id is null or old.deleted_at is null
+           then jsonb_build_object('deleted_at', gesta.instant(stamps.updated_at)) else '{}' end,
+    command || '{"type":"OrderPurged","action":"purge"}'::jsonb)::gesta.fact]);
+  looked := gesta.purge_traces('orders', wanted::text, stream, stamps.updated_at, array[]::text[])
+    || jsonb_build_object('table', 'app.orders', 'columns', array[]::text[], 'indexes', array[]::text[],
+         'rows', (old.id is not null)::int, 'left', (select count(*) from app.orders r where r.id = wanted and (false)));
+  insert into gesta.purges (stream_id, entity, record_id, at, tables)
+    select stream, 'orders', wanted::text, stamps.updated_at, array_agg(l->>'table')
+      from jsonb_array_elements(looked) l where (l->>'rows')::int > 0;
+  return jsonb_build_object('outcome', 'purged', 'entity', 'orders', 'id', wanted::text, 'stream', stream,
+    'at', gesta.instant(stamps.updated_at), 'looked_at', looked,
+    'clean', (select bool_and((l->>'left')::int = 0) from jsonb_array_elements(looked) l));
+end
+$$;
+
+-- Purges one record, for operators: see `purge_…`.
+create or replace function gesta.purge(entity text, id text, command jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  perform pg_advisory_xact_lock(hashtextextended(id, 0));
+  return case entity
+    when 'users' then app.purge_users(id::uuid, command)
+    when 'orders' then app.purge_orders(id::uuid, command)
+    else '{"outcome": "unknown"}' end;
+end
+$$;
+
+-- Purges records whose time to wait is over, so many at most, and reports each. What another process is at is left to it.
+create or replace function gesta.purge_due(most integer) returns setof jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  due record;
+  report jsonb;
+begin
+  perform gesta.enter('system');
+  if not pg_try_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0)) then return; end if;
+  for due in
+    select 'users' as entity, d.id from (
+      select r.id::text from app.users r
+        where r.deleted_at <= gesta.asked_at() - interval '2592000 seconds' and r.purged_at is null
+        order by r.deleted_at limit most) d
+    union all
+    select 'orders' as entity, d.id from (
+      select r.id::text from app.orders r
+        where r.deleted_at <= gesta.asked_at() - interval '2592000 seconds' and r.purged_at is null
+        order by r.deleted_at limit most) d
+    limit most
+  loop
+    continue when not pg_try_advisory_xact_lock(hashtextextended(due.id, 0));
+    report := case due.entity
+      when 'users' then app.purge_users(due.id::uuid, '{"when": "due", "author": "system"}')
+      when 'orders' then app.purge_orders(due.id::uuid, '{"when": "due", "author": "system"}')
+    end;
+    if report->>'outcome' = 'purged' then return next report; end if;
+  end loop;
+end
+$$;
+
+-- Announces purges to come, each once, whichever process is first: what is to be told to those who look after it.
+create or replace function gesta.notice_purges(most integer) returns setof jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform gesta.enter('system');
+  return query
+    with coming as materialized (
+      select c.* from (
+    select 'users' as entity, r.id as stream, r.id::text, r.version, r.deleted_at,
+           r.deleted_at + interval '2592000 seconds' as purge_at
+      from app.users r
+      where r.deleted_at <= gesta.asked_at() - interval '1987200 seconds' and r.purged_at is null
+    union all
+    select 'orders' as entity, r.id as stream, r.id::text, r.version, r.deleted_at,
+           r.deleted_at + interval '2592000 seconds' as purge_at
+      from app.orders r
+      where r.deleted_at <= gesta.asked_at() - interval '1987200 seconds' and r.purged_at is null
+      ) c
+        where not exists (select from gesta.purge_notices n where n.stream_id = c.stream and n.version = c.version)
+        limit most
+    ), told as (
+      insert into gesta.purge_notices (stream_id, version, at)
+        select c.stream, c.version, gesta.now() from coming c on conflict do nothing returning stream_id
+    )
+    select jsonb_build_object('entity', c.entity, 'id', c.id, 'deleted_at', gesta.instant(c.deleted_at),
+             'purge_at', gesta.instant(c.purge_at))
+      from coming c join told t on t.stream_id = c.stream;
+end
+$$;
+
+revoke all on function gesta.purge(text, text, jsonb), gesta.purge_due(integer), gesta.notice_purges(integer) from public;
+
+grant execute on function gesta.purge_due(integer), gesta.notice_purges(integer) to gesta_app;
 
 select gesta.declare_workflow('users', '{"initial":"active","states":{"active":{"on":{"deactivate":"deactivated"}},"deactivated":{"final":true}}}');
 select gesta.declare_workflow('restaurants', '{"initial":"closed","states":{"closed":{"on":{"open":"open"}},"open":{"on":{"close":"closed"}}}}');

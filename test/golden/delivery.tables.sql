@@ -13,16 +13,17 @@ create table app.drinks (
 create table app.users (
   id uuid primary key,
   status text collate "C" not null check (status in ('active', 'deactivated')),
-  name text collate "C" not null,
-  email text collate "C" not null,
+  name text collate "C",
+  email text collate "C",
   avatar text collate "C",
   role text collate "C" not null,
   version integer not null check (version > 0),
   created_at timestamptz(3) not null,
   updated_at timestamptz(3) not null,
   deleted_at timestamptz(3),
-  constraint users_name_check check (char_length(name) between 1 and 100),
-  constraint users_email_check check (char_length(email) between 3 and 254 and email like '%_@_%'),
+  purged_at timestamptz(3),
+  constraint users_name_check check ((name is not null or purged_at is not null) and char_length(name) between 1 and 100),
+  constraint users_email_check check ((email is not null or purged_at is not null) and char_length(email) between 3 and 254 and email like '%_@_%'),
   constraint users_avatar_check check (char_length(avatar) between 9 and 2000 and avatar ilike 'https://_%'),
   constraint users_role_check check (role in ('customer', 'staff', 'logistician', 'manager', 'admin'))
 ) with (fillfactor = 90);
@@ -87,6 +88,7 @@ create table app.orders (
   created_at timestamptz(3) not null,
   updated_at timestamptz(3) not null,
   deleted_at timestamptz(3),
+  purged_at timestamptz(3),
   constraint orders_items_check check (jsonb_typeof(items) = 'array' and jsonb_array_length(items) between 1 and 50),
   constraint orders_promotion_code_check check (char_length(promotion_code) <= 32),
   constraint orders_total_price_check check (total_price <> 'NaN' and total_price >= 0),
@@ -155,6 +157,7 @@ create index users_created_at_index on app.users (created_at, id) where deleted_
 create index users_status_created_at_index on app.users (status, created_at, id) where deleted_at is null;
 create index users_role_created_at_index on app.users (role, created_at, id) where deleted_at is null;
 create index on app.users (deleted_at) where deleted_at is not null;
+create index idempotency_users on gesta.idempotency (record_id) where entity = 'users';
 
 create index restaurants_status_index on app.restaurants (status, id) where deleted_at is null;
 create index restaurants_name_index on app.restaurants (name, id) where deleted_at is null;

@@ -992,6 +992,8 @@ $$;
 
 
 
+
+
 revoke all on all functions in schema app from public, gesta_app;
 
 revoke all on function gesta.apply(text, jsonb[]), gesta.apply_effects(jsonb[], text[]) from public;

@@ -9,15 +9,6 @@ create table gesta.migrations (
   applied_at timestamptz not null default now()
 );
 
--- Keys of personal data, by person; kept apart, so that a backup can leave them out.
-create table gesta.subjects (
-  subject_id uuid primary key,
-  key bytea,
-  created_at timestamptz not null default now(),
-  destroyed_at timestamptz,
-  check ((key is null) = (destroyed_at is not null))
-);
-
 create table gesta.secrets (
   stream_id uuid not null,
   field text not null,
@@ -83,9 +74,36 @@ create trigger only_added before update or delete on gesta.events
   for each row execute function gesta.refuse_rewriting();
 create trigger never_emptied before truncate on gesta.events execute function gesta.refuse_rewriting();
 
+-- The time of what happens, to the millisecond.
 create function gesta.now() returns timestamptz language sql volatile as $$
   select date_trunc('milliseconds', clock_timestamp())
 $$;
+
+-- The time at which a statement asks: the same throughout, so an index finds what is older.
+create function gesta.asked_at() returns timestamptz language sql stable as $$
+  select statement_timestamp()
+$$;
+
+-- How far development's clock has been moved forward, in milliseconds.
+create function gesta.ahead() returns bigint language sql stable as $$
+  select 0::bigint
+$$;
+
+-- Moves development's clock to so many milliseconds ahead, for the owner alone. It never goes back: events would stand
+-- before those that caused them.
+create function gesta.move_clock(milliseconds bigint) returns void language plpgsql as $body$
+declare
+  far text := format('interval %L', milliseconds || ' milliseconds');
+begin
+  if milliseconds < gesta.ahead() then raise exception 'the clock only goes forward'; end if;
+  execute format('create or replace function gesta.now() returns timestamptz language sql volatile as
+    $$ select date_trunc(''milliseconds'', clock_timestamp() + %s) $$', far);
+  execute format('create or replace function gesta.asked_at() returns timestamptz language sql stable as
+    $$ select statement_timestamp() + %s $$', far);
+  execute format('create or replace function gesta.ahead() returns bigint language sql stable as
+    $$ select %s::bigint $$', milliseconds);
+end
+$body$;
 
 -- A moment as the API shows it: UTC, milliseconds, Z.
 create function gesta.instant(moment timestamptz) returns text language sql stable as $$
@@ -168,7 +186,8 @@ begin
              e.stream_id, e.version, e.id, append.entity, e.type, written, e.action, e.data, e.actor_type, e.actor_id,
              e.reason, e.request_id, e.correlation_id, e.causation_id, e.at)
       from (
-        select f.stream_id, f.version, f.at, f.data, f.data->>'reason' as reason, f.id, c.type, c.action,
+        select f.stream_id, f.version, f.at, f.data,
+               coalesce(case when jsonb_typeof(f.data->'reason') <> 'object' then f.data->>'reason' end, c.reason) as reason, f.id, c.type, c.action,
                c.request as request_id, coalesce(c.correlation, f.id) as correlation_id, c.causation as causation_id,
                case when c.operator is not null then 'operator'
                     when c.author in ('visitor', 'system') then c.author else 'user' end as actor_type,
@@ -178,7 +197,7 @@ begin
                lateral (
                  select f.command->>'type' as type, f.command->>'action' as action, f.command->>'request' as request,
                         (f.command->>'correlation')::uuid as correlation, (f.command->>'causation')::uuid as causation,
-                        f.command->>'operator' as operator,
+                        f.command->>'operator' as operator, f.command->>'reason' as reason,
                         coalesce(f.command->>'author', f.command->>'actor', 'visitor') as author
                  offset 0
                ) c
@@ -202,12 +221,12 @@ create table gesta.idempotency (
   entity text not null,
   record_id text not null,
   reply text not null,
-  at timestamptz not null default clock_timestamp()
+  at timestamptz not null default gesta.now()
 );
 create index idempotency_at on gesta.idempotency (at);
 
 create function gesta.is_remembered(at timestamptz) returns boolean language sql stable as $$
-  select at > statement_timestamp() - interval '72 hours'
+  select at > gesta.asked_at() - interval '72 hours'
 $$;
 
 -- Answers for the commands whose key is known or at work elsewhere; null for those to be done. The lock on a key is
@@ -418,6 +437,85 @@ language sql stable as $$
       or exists (select from gesta.events e where e.stream_id = stream
            and gesta.upcast(e.entity, e.type, e.type_version, e.data)->>'status' = wanted)
 $$;
+-- Personal values that were changed by hand. The event has a digest, so the chain of hashes covers them as long as they are
+-- there; the salt goes with the value, so nobody can try values against the digest after that.
+create table gesta.set_aside (
+  stream_id uuid not null,
+  version integer not null,
+  field text not null,
+  salt uuid not null default gen_random_uuid(),
+  value jsonb not null,
+  primary key (stream_id, version, field)
+);
+
+create function gesta.digest_of(salt uuid, value jsonb) returns text language sql immutable as $$
+  select encode(sha256(convert_to(concat(salt, value), 'UTF8')), 'hex')
+$$;
+
+-- The values of an event with personal ones in their sealed form. Raises where one came without it: none is ever plain.
+create function gesta.sealed(plain jsonb, sealed jsonb, personal text[]) returns jsonb language plpgsql immutable as $$
+declare
+  whole jsonb := plain || coalesce((
+    select jsonb_object_agg(s.key, s.value) from jsonb_each(sealed) s where plain ? s.key and s.key = any (personal)
+  ), '{}');
+begin
+  if exists (select from unnest(personal) p where whole->p <> 'null' and whole->p->>'sealed' is null) then
+    raise exception 'a personal value came unsealed' using errcode = 'insufficient_privilege';
+  end if;
+  return whole;
+end
+$$;
+
+-- Keeps the keys that came with commands that were done.
+create function gesta.keep_keys(commands jsonb[]) returns void language plpgsql as $$
+declare
+  subjects uuid[];
+  keys text[];
+begin
+  select array_agg((c->>'id')::uuid), array_agg(c->>'subject_key') into subjects, keys
+    from unnest(commands) c where c ? 'subject_key';
+  if subjects is not null then perform gesta_keys.keep(subjects, keys); end if;
+end
+$$;
+
+-- The values of an event by hand with personal ones put aside.
+create function gesta.put_aside(stream uuid, version integer, data jsonb, personal text[]) returns jsonb
+language plpgsql as $$
+declare
+  markers jsonb;
+begin
+  with kept as (
+    insert into gesta.set_aside (stream_id, version, field, value)
+      select stream, put_aside.version, d.key, d.value from jsonb_each(data) d
+        where d.key = any (personal) and d.value <> 'null'
+      returning field, gesta.digest_of(salt, value) as digest
+  )
+  select jsonb_object_agg(k.field, jsonb_build_object('aside', k.digest, 'version', put_aside.version)) into markers
+    from kept k;
+  return data || coalesce(markers, '{}');
+end
+$$;
+
+-- What was put aside of a stream: [[<version>, <field>, <value>, <digest>], …]
+create function gesta.aside_of(stream uuid) returns json language sql stable as $$
+  select json_agg(json_build_array(a.version, a.field, a.value, gesta.digest_of(a.salt, a.value))) from gesta.set_aside a where a.stream_id = stream
+$$;
+
+-- A personal value as it was in a version, as JSON: sealed, with its stream beside it, for the application to open.
+create function gesta.past_value(stream uuid, version integer, field text) returns text language sql stable as $$
+  select coalesce((
+    select case when v.value ? 'aside' then (
+             select a.value::text from gesta.set_aside a
+               where a.stream_id = stream and a.version = (v.value->>'version')::integer and a.field = past_value.field)
+           when jsonb_typeof(v.value) = 'object' then (v.value || jsonb_build_object('stream', stream))::text end
+      from (
+        select e.data->past_value.field as value from gesta.events e
+          where e.stream_id = stream and e.version <= past_value.version and e.data ? past_value.field
+          order by e.version desc limit 1
+      ) v
+  ), 'null')
+$$;
+
 -- The values of events one after another: each replaces those before it.
 create aggregate gesta.merged(jsonb) (sfunc = jsonb_concat, stype = jsonb, initcond = '{}');
 
@@ -671,7 +769,7 @@ begin
              'address', page.address, 'user_agent', page.user_agent) order by page.id)
       from (
         select s.* from gesta.sessions s
-          where s.user_id = who::uuid and s.ended_at is null and s.expires_at > statement_timestamp()
+          where s.user_id = who::uuid and s.ended_at is null and s.expires_at > gesta.asked_at()
             and s.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
           order by s.id limit taken offset skipped
       ) page), '[]'));
@@ -746,7 +844,7 @@ begin
       from unnest(hashes) with ordinality q (hash, place)
       left join lateral (
         select concat('session ', s.id, ' ', s.user_id) as answer from gesta.sessions s
-          where s.token_hash = decode(q.hash, 'hex') and s.ended_at is null and s.expires_at > statement_timestamp()
+          where s.token_hash = decode(q.hash, 'hex') and s.ended_at is null and s.expires_at > gesta.asked_at()
           offset 0
       ) s on true
       left join lateral (
@@ -1189,6 +1287,85 @@ begin
 end
 $$;
 
+-- Records that are gone for good. Settled is a purge whose key is destroyed wherever it lay, and whose dead rows are swept
+-- out of the tables.
+create table gesta.purges (
+  stream_id uuid primary key,
+  entity text not null,
+  record_id text not null,
+  at timestamptz(3) not null,
+  tables text[] not null,
+  settled boolean not null default false
+);
+create index purges_open on gesta.purges (at) where not settled;
+
+-- Announcements of purges to come: one for each delete.
+create table gesta.purge_notices (
+  stream_id uuid not null,
+  version integer not null,
+  at timestamptz(3) not null,
+  primary key (stream_id, version)
+);
+
+-- Destroys the key of a purged record and removes what is kept of it outside of its own table: values put aside, hashes
+-- of passwords, sessions, API keys, replies to repeat. Tells of each place how many rows went and how many are left.
+create function gesta.purge_traces(entity text, record_id text, stream uuid, at timestamptz, fields text[]) returns jsonb
+language plpgsql as $$
+declare
+  looked jsonb := '[]';
+  gone bigint;
+begin
+  perform gesta_keys.destroy(stream, at);
+  looked := looked || jsonb_build_object('table', 'gesta_keys.subjects', 'columns', array['key'], 'rows', 1, 'left', (
+    select count(*) from gesta_keys.keys_of(array[stream]) k where k.key is not null));
+  delete from gesta.set_aside a where a.stream_id = stream;
+  get diagnostics gone = row_count;
+  looked := looked || jsonb_build_object('table', 'gesta.set_aside', 'columns', array['value'], 'rows', gone, 'left', (
+    select count(*) from gesta.set_aside a where a.stream_id = stream));
+  delete from gesta.secrets s where s.stream_id = stream;
+  get diagnostics gone = row_count;
+  looked := looked || jsonb_build_object('table', 'gesta.secrets', 'columns', array['hash'], 'rows', gone, 'left', (
+    select count(*) from gesta.secrets s where s.stream_id = stream));
+  delete from gesta.sessions s where s.user_id = stream;
+  get diagnostics gone = row_count;
+  looked := looked || jsonb_build_object('table', 'gesta.sessions', 'columns', array['address', 'user_agent'],
+    'rows', gone, 'left', (select count(*) from gesta.sessions s where s.user_id = stream));
+  delete from gesta.api_keys k where k.user_id = stream;
+  get diagnostics gone = row_count;
+  looked := looked || jsonb_build_object('table', 'gesta.api_keys', 'columns', array['name'], 'rows', gone, 'left', (
+    select count(*) from gesta.api_keys k where k.user_id = stream));
+  if fields <> '{}' then
+    delete from gesta.idempotency i where i.entity = purge_traces.entity and i.record_id = purge_traces.record_id;
+    get diagnostics gone = row_count;
+    looked := looked || jsonb_build_object('table', 'gesta.idempotency', 'columns', array['reply'], 'rows', gone, 'left', (
+      select count(*) from gesta.idempotency i
+        where i.entity = purge_traces.entity and i.record_id = purge_traces.record_id));
+  end if;
+  return looked || jsonb_build_array(
+    jsonb_build_object('table', 'gesta.events', 'columns', array['data'], 'rows', 0, 'left', (
+      select count(*) from gesta.events e, unnest(fields) f
+        where e.stream_id = stream and jsonb_typeof(e.data->f) <> 'null' and not e.data->f ?| array['sealed', 'aside'])),
+    jsonb_build_object('table', 'gesta.audit', 'columns', array['old', 'new'], 'rows', 0, 'left', (
+      select count(*) from gesta.audit a where a.stream_id = stream and (a.old ?| fields or a.new ?| fields))));
+end
+$$;
+
+-- Purges that are to be settled yet: [{"stream", "entity", "id", "at", "tables"}]
+create function gesta.open_purges(most integer) returns json
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select coalesce(json_agg(json_build_object('stream', p.stream_id, 'entity', p.entity, 'id', p.record_id,
+           'at', gesta.instant(p.at), 'tables', p.tables)), '[]')
+    from (select * from gesta.purges where not settled order by at limit most) p
+$$;
+
+create function gesta.settle_purges(streams uuid[]) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update gesta.purges p set settled = true where p.stream_id = any (streams);
+end
+$$;
+
+
 -- What an error means to the caller; 'failed' is one that nobody foresaw.
 create function gesta.refusal(state text, broken text, message text) returns text language sql immutable as $$
   select case
@@ -1203,12 +1380,63 @@ create function gesta.refusal(state text, broken text, message text) returns tex
   end
 $$;
 
+create schema gesta_keys;
+grant usage, create on schema gesta_keys to gesta_keeper;
+grant usage on schema gesta_keys to gesta_app;
+set local role gesta_keeper;
+
+create table gesta_keys.subjects (
+  subject_id uuid primary key,
+  key bytea check (octet_length(key) = 32),
+  created_at timestamptz not null default clock_timestamp(),
+  destroyed_at timestamptz,
+  check ((key is null) = (destroyed_at is not null))
+);
+
+-- Keeps new keys, in the transaction of the first values that they seal. Where another was faster, or the subject is
+-- purged, nothing may be sealed with this one: the command is decided anew.
+create function gesta_keys.keep(subjects uuid[], keys text[]) returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into gesta_keys.subjects (subject_id, key)
+    select q.subject, decode(q.key, 'base64') from unnest(subjects, keys) q (subject, key)
+    on conflict do nothing;
+  if exists (
+    select from unnest(subjects, keys) q (subject, key)
+      join gesta_keys.subjects s on s.subject_id = q.subject
+      where s.key is distinct from decode(q.key, 'base64')
+  ) then raise serialization_failure; end if;
+end
+$$;
+
+-- The keys of subjects, each in its place; null for those that have none, or none any more.
+create function gesta_keys.keys_of(wanted uuid[]) returns table (place bigint, key text)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select q.place, encode(s.key, 'base64')
+    from unnest(wanted) with ordinality q (subject, place)
+    left join gesta_keys.subjects s on s.subject_id = q.subject
+$$;
+
+create function gesta_keys.destroy(subject uuid, at timestamptz) returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into gesta_keys.subjects (subject_id, key, destroyed_at) values (subject, null, at)
+    on conflict (subject_id) do update set key = null, destroyed_at = coalesce(subjects.destroyed_at, excluded.destroyed_at);
+end
+$$;
+
+revoke all on function gesta_keys.keep(uuid[], text[]), gesta_keys.keys_of(uuid[]),
+  gesta_keys.destroy(uuid, timestamptz) from public;
+grant execute on function gesta_keys.keep(uuid[], text[]), gesta_keys.keys_of(uuid[]),
+  gesta_keys.destroy(uuid, timestamptz) to gesta_owner;
+grant execute on function gesta_keys.keys_of(uuid[]) to gesta_app;
+set local role gesta_owner;
+
 revoke all on all tables in schema gesta from public;
 revoke all on all functions in schema gesta from public;
 grant execute on function gesta.actor(),
   gesta.roles(),
   gesta.is_system(),
   gesta.action(),
+  gesta.ahead(),
   gesta.instant(timestamp with time zone),
   gesta.replay(uuid, uuid),
   gesta.sweep(integer),
@@ -1221,4 +1449,6 @@ grant execute on function gesta.actor(),
   gesta.make_api_key(text, uuid, text, text, text[], uuid),
   gesta.list_api_keys(text, uuid, integer, integer),
   gesta.revoke_api_key(text, uuid),
-  gesta.credentials(text[]) to gesta_app;
+  gesta.credentials(text[]),
+  gesta.open_purges(integer),
+  gesta.settle_purges(uuid[]) to gesta_app;

@@ -14,6 +14,7 @@ const whatOf = (version: number) =>
     openFunctions: [],
     writableSchemas: [],
     changeableEvents: [],
+    clockMoved: false,
     missingFunctions: [],
   }).map(({ what, remedy }) => `${what}; ${remedy}`);
 

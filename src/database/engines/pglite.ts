@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
-import { DatabaseError, type Engine, type Row } from "../engine.ts";
+import { DatabaseError, type Engine, type Row, vacuumText } from "../engine.ts";
 import { lockDirectory } from "./directory-lock.ts";
 
 /**
@@ -46,6 +46,9 @@ export async function pgliteEngine(directory: string): Promise<Engine> {
     inspect: async (text, parameters = []) => {
       const result = await guarded(database.query<Row>(text, [...parameters], { rowMode: "array" }));
       return result.rows;
+    },
+    vacuum: async (tables) => {
+      for (const table of tables) await guarded(database.query(vacuumText(table)));
     },
     close: async () => {
       await database.close();

@@ -1,7 +1,7 @@
 import pg from "pg";
 import type { Observer } from "../../kernel/observation.ts";
 import { Refusal } from "../../kernel/refusal.ts";
-import { DatabaseError, type Engine, type Row, type Statement } from "../engine.ts";
+import { DatabaseError, type Engine, type Row, type Statement, vacuumText } from "../engine.ts";
 
 export interface PostgresOptions {
   readonly url: string;
@@ -99,6 +99,14 @@ export function postgresEngine(options: PostgresOptions): Engine {
       asOwner(async (client): Promise<readonly Row[]> => {
         const result = await client.query<string[]>({ text, values: [...parameters], rowMode: "array" });
         return result.rows;
+      }),
+
+    vacuum: (tables) =>
+      asOwner(async (client) => {
+        for (const table of tables) {
+          await client.query(`set role ${table.startsWith("gesta_keys.") ? "gesta_keeper" : "gesta_owner"}`);
+          await client.query(vacuumText(table));
+        }
       }),
 
     close: () => pool.end(),

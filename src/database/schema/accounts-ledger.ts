@@ -130,7 +130,7 @@ begin
              'address', page.address, 'user_agent', page.user_agent) order by page.id)
       from (
         select s.* from gesta.sessions s
-          where s.user_id = who::uuid and s.ended_at is null and s.expires_at > statement_timestamp()
+          where s.user_id = who::uuid and s.ended_at is null and s.expires_at > gesta.asked_at()
             and s.id > coalesce(after, '00000000-0000-0000-0000-000000000000')
           order by s.id limit taken offset skipped
       ) page), '[]'));
@@ -205,7 +205,7 @@ begin
       from unnest(hashes) with ordinality q (hash, place)
       left join lateral (
         select concat('session ', s.id, ' ', s.user_id) as answer from gesta.sessions s
-          where s.token_hash = decode(q.hash, 'hex') and s.ended_at is null and s.expires_at > statement_timestamp()
+          where s.token_hash = decode(q.hash, 'hex') and s.ended_at is null and s.expires_at > gesta.asked_at()
           offset 0
       ) s on true
       left join lateral (

@@ -1,7 +1,11 @@
 import { accountFunctions, accountsLedgerSql } from "./accounts-ledger.ts";
 import { auditLedgerSql } from "./audit-ledger.ts";
+import { clockLedgerSql } from "./clock-ledger.ts";
 import { deletionLedgerSql } from "./deletion-ledger.ts";
+import { keysLedgerSql } from "./keys-ledger.ts";
 import { pastLedgerSql } from "./past-ledger.ts";
+import { personalLedgerSql } from "./personal-ledger.ts";
+import { purgeFunctions, purgeLedgerSql } from "./purge-ledger.ts";
 import { workflowLedgerSql } from "./workflow-ledger.ts";
 
 /** What the application's role may call of it. */
@@ -10,17 +14,19 @@ export const ledgerFunctions = [
   "gesta.roles()",
   "gesta.is_system()",
   "gesta.action()",
+  "gesta.ahead()",
   "gesta.instant(timestamp with time zone)",
   "gesta.replay(uuid, uuid)",
   "gesta.sweep(integer)",
   "gesta.workflow_in_force(text)",
   ...accountFunctions,
+  ...purgeFunctions,
 ] as const;
 
 /**
  * Gesta's own tables and functions: the ledger of events and what guards it. Made once, by gesta_owner.
  * `events` carries what later consumers need: feed order (epoch, tx, seq), a hash chain for each stream, a version of
- * each event type, room for encrypted values in `data`.
+ * each event type, personal values sealed in `data`.
  */
 export const ledgerSql = `create schema gesta;
 create schema app;
@@ -31,15 +37,6 @@ create table gesta.migrations (
   name text primary key,
   hash text not null,
   applied_at timestamptz not null default now()
-);
-
--- Keys of personal data, by person; kept apart, so that a backup can leave them out.
-create table gesta.subjects (
-  subject_id uuid primary key,
-  key bytea,
-  created_at timestamptz not null default now(),
-  destroyed_at timestamptz,
-  check ((key is null) = (destroyed_at is not null))
 );
 
 create table gesta.secrets (
@@ -107,10 +104,7 @@ create trigger only_added before update or delete on gesta.events
   for each row execute function gesta.refuse_rewriting();
 create trigger never_emptied before truncate on gesta.events execute function gesta.refuse_rewriting();
 
-create function gesta.now() returns timestamptz language sql volatile as $$
-  select date_trunc('milliseconds', clock_timestamp())
-$$;
-
+${clockLedgerSql}
 -- A moment as the API shows it: UTC, milliseconds, Z.
 create function gesta.instant(moment timestamptz) returns text language sql stable as $$
   select to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -192,7 +186,8 @@ begin
              e.stream_id, e.version, e.id, append.entity, e.type, written, e.action, e.data, e.actor_type, e.actor_id,
              e.reason, e.request_id, e.correlation_id, e.causation_id, e.at)
       from (
-        select f.stream_id, f.version, f.at, f.data, f.data->>'reason' as reason, f.id, c.type, c.action,
+        select f.stream_id, f.version, f.at, f.data,
+               coalesce(case when jsonb_typeof(f.data->'reason') <> 'object' then f.data->>'reason' end, c.reason) as reason, f.id, c.type, c.action,
                c.request as request_id, coalesce(c.correlation, f.id) as correlation_id, c.causation as causation_id,
                case when c.operator is not null then 'operator'
                     when c.author in ('visitor', 'system') then c.author else 'user' end as actor_type,
@@ -202,7 +197,7 @@ begin
                lateral (
                  select f.command->>'type' as type, f.command->>'action' as action, f.command->>'request' as request,
                         (f.command->>'correlation')::uuid as correlation, (f.command->>'causation')::uuid as causation,
-                        f.command->>'operator' as operator,
+                        f.command->>'operator' as operator, f.command->>'reason' as reason,
                         coalesce(f.command->>'author', f.command->>'actor', 'visitor') as author
                  offset 0
                ) c
@@ -226,12 +221,12 @@ create table gesta.idempotency (
   entity text not null,
   record_id text not null,
   reply text not null,
-  at timestamptz not null default clock_timestamp()
+  at timestamptz not null default gesta.now()
 );
 create index idempotency_at on gesta.idempotency (at);
 
 create function gesta.is_remembered(at timestamptz) returns boolean language sql stable as $$
-  select at > statement_timestamp() - interval '72 hours'
+  select at > gesta.asked_at() - interval '72 hours'
 $$;
 
 -- Answers for the commands whose key is known or at work elsewhere; null for those to be done. The lock on a key is
@@ -318,12 +313,15 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp as 
 $$;
 
 ${workflowLedgerSql}
+${personalLedgerSql}
 ${pastLedgerSql}
 ${auditLedgerSql}
 
 ${accountsLedgerSql}
 
 ${deletionLedgerSql}
+
+${purgeLedgerSql}
 
 -- What an error means to the caller; 'failed' is one that nobody foresaw.
 create function gesta.refusal(state text, broken text, message text) returns text language sql immutable as $$
@@ -338,6 +336,8 @@ create function gesta.refusal(state text, broken text, message text) returns tex
     else 'failed ' || state || ' ' || message
   end
 $$;
+
+${keysLedgerSql}
 
 revoke all on all tables in schema gesta from public;
 revoke all on all functions in schema gesta from public;

@@ -5,7 +5,7 @@ import { type PageSize, pageParameters, readPageSize } from "../../kernel/page.t
 import { nearest } from "../../kernel/suggestion.ts";
 import { type Audience, offeredActions, readable } from "../../plan/audience.ts";
 import { deletionStamps } from "../../plan/delete-rules.ts";
-import type { EntityPlan, Plan } from "../../plan/plan.ts";
+import type { EntityPlan, FieldPlan, Plan } from "../../plan/plan.ts";
 import { type Expansion, readExpand } from "./expansion.ts";
 import { type FieldMask, readFields } from "./field-mask.ts";
 import { type Filter, mostFilters, readFilter } from "./filters.ts";
@@ -93,6 +93,7 @@ export function readListQuery(parameters: Parameters, reader: Reader, faults: Fa
   }
   const shape = readShape(parameters, deleted === null ? reader : { ...reader, entity: withDeletion(entity) }, faults);
   const asOf = readAsOf(parameters, faults);
+  if (asOf !== null) faults.push(...sealedThen(members, filters, sort));
 
   const cursor = parameters.get("cursor");
   // What belongs to no list has no cursor either: its own faults say enough.
@@ -114,6 +115,22 @@ const withDeletion = (entity: EntityPlan): EntityPlan => ({
       .flatMap((stamp) => deletionStamps(entity).map((name) => ({ ...stamp, name, optional: true }))),
   ],
 });
+
+/** Personal values of then are sealed: the database can neither compare nor order them. */
+function sealedThen(members: readonly FieldPlan[], filters: readonly Filter[], sort: readonly SortKey[]): Fault[] {
+  const isPersonal = (name: string) => members.some((field) => field.personal && field.name === name);
+  const expected = (name: string) => ({
+    expected: `cannot stand beside \`as_of\`: '${name}' is personal, and the past of personal fields is encrypted`,
+  });
+  return [
+    ...filters.filter(({ field }) => isPersonal(field)),
+    ...sort.filter(({ field }) => isPersonal(field)).map(({ field }) => ({ field, sorts: true })),
+  ].map((found) => ({
+    parameter: "sorts" in found ? "sort" : found.field,
+    code: "invalid_parameter",
+    parameters: expected(found.field),
+  }));
+}
 
 /** Reads what a single record is asked for. */
 export function readRecordQuery(parameters: Parameters, reader: Reader, faults: Fault[]): RecordQuery {

@@ -1,5 +1,6 @@
 import type { EntityPlan } from "../../plan/plan.ts";
-import { streamOf } from "../records/write-parts.ts";
+import { isPurgeable, personalFields } from "../../plan/purging.ts";
+import { personalNames, streamOf } from "../records/write-parts.ts";
 import { ident, literal } from "../sql-text.ts";
 
 /**
@@ -10,14 +11,18 @@ export function emitByHand(entity: EntityPlan): string {
   const { name, title } = entity;
   const table = `app.${ident(name)}`;
   const stream = (row: string) => streamOf(entity, `${row}.id`);
+  const kept = (row: string, version: string, data: string) =>
+    personalFields(entity).length === 0
+      ? data
+      : `gesta.put_aside(${stream(row)}, ${version}, ${data}, ${personalNames(entity)})`;
   const append = (what: string, row: string, version: string, at: string, data: string) =>
     `perform gesta.append_by_hand(${literal(name)}, ${literal(`${title}${what}ByHand`)}, ${literal(`${what.toLowerCase()}_by_hand`)},
-      ${stream(row)}, ${version}, ${at}, ${data});`;
+      ${stream(row)}, ${version}, ${at}, ${kept(row, version, data)});`;
   return `-- What a record of ${name} holds, in the form of events: all but its id and stamps.
 create or replace function app.facts_${name}(r ${table}) returns jsonb
 language sql stable as $$
   select (app.full_${name}(r)::jsonb - '{id,version,created_at,updated_at}'::text[])
-         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at))
+         || jsonb_build_object('deleted_at', gesta.instant(r.deleted_at)${isPurgeable(entity) ? ", 'purged_at', gesta.instant(r.purged_at)" : ""})
 $$;
 
 create or replace function app.stamp_${name}() returns trigger

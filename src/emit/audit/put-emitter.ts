@@ -1,5 +1,6 @@
 import type { EntityPlan } from "../../plan/plan.ts";
-import { streamOf } from "../records/write-parts.ts";
+import { isPurgeable, personalFields } from "../../plan/purging.ts";
+import { sealedData, streamOf } from "../records/write-parts.ts";
 import { ident, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
 
@@ -11,6 +12,7 @@ export function emitPut(entity: EntityPlan): string {
     ...(lifecycle === null ? [] : ["status"]),
     ...columnsOf(entity).map((field) => ident(field.name)),
     ...["version", "created_at", "updated_at", "deleted_at"],
+    ...(isPurgeable(entity) ? ["purged_at"] : []),
   ];
   return `-- Puts a record of ${name} into a state that its events give, for operators: 'done', or 'moved' where the stream does not
 -- end with version \`known\`. Null removes the row. A command is an event of its own that brings the state about.
@@ -31,8 +33,8 @@ begin
     insert into gesta.audit (at, actor_type, actor_id, relation, operation, stream_id, version)
       values (gesta.now(), 'operator', session_user, ${literal(`app.${name}`)}, 'rebuild', stream, known);
   else
-    perform gesta.append(${literal(name)}, array[row(
-      stream, stamps.version, stamps.updated_at, command->'set',
+${personalFields(entity).length === 0 ? "" : "    perform gesta.keep_keys(array[command || jsonb_build_object('id', wanted)]);\n"}    perform gesta.append(${literal(name)}, array[row(
+      stream, stamps.version, stamps.updated_at, ${sealedData(entity, "command->'set'", "command")},
       command || jsonb_build_object('operator', session_user))::gesta.fact]);
     state := state || jsonb_build_object('version', stamps.version, 'updated_at', stamps.updated_at);
   end if;

@@ -1,7 +1,7 @@
 import { type Audience, readable, seesDeleted } from "../../plan/audience.ts";
 import { deletionStamps } from "../../plan/delete-rules.ts";
 import { type Expandable, expandableOf } from "../../plan/expandable.ts";
-import type { EntityPlan } from "../../plan/plan.ts";
+import type { EntityPlan, FieldPlan } from "../../plan/plan.ts";
 import { fieldSchema, idSchema, type Schema } from "./field-schema.ts";
 
 /**
@@ -20,7 +20,7 @@ export function recordSchema(
     properties: {
       id: idSchema(entity.id),
       ...(entity.lifecycle === null ? {} : { status: { type: "string" } }),
-      ...Object.fromEntries(shown.map((field) => [field.name, fieldSchema(field, false)])),
+      ...Object.fromEntries(shown.map((field) => [field.name, fieldSchema(mayBeErased(field), false)])),
       ...Object.fromEntries(
         expandableOf(entity, audience).map((found) => [found.name, expandedSchema(found, titleOf(found.target))]),
       ),
@@ -48,6 +48,9 @@ const listedDeletion = {
   format: "date-time",
   description: "In lists with `deleted` alone",
 };
+
+/** The past of a record that was purged has no personal values any more. */
+const mayBeErased = (field: FieldPlan): FieldPlan => (field.personal ? { ...field, optional: true } : field);
 
 /** What \`expand\` puts beside a reference: a record, or null where the caller may not read it. */
 function expandedSchema({ field }: Expandable, title: string | null): Schema {

@@ -1,5 +1,5 @@
 import { type ProblemCode, problems } from "../../kernel/problem.ts";
-import type { Audience } from "../../plan/audience.ts";
+import { type Audience, readsItselfAlone } from "../../plan/audience.ts";
 import { canBeBlocked } from "../../plan/delete-rules.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
 import { inverseOf } from "../../plan/undo-rules.ts";
@@ -14,9 +14,11 @@ export const ofAll: readonly ProblemCode[] = [
   "overloaded",
 ];
 
-/** A record can only be gone where something deletes it. */
-const ofRecord = ({ actions }: EntityPlan): readonly ProblemCode[] =>
-  actions.some(({ kind }) => kind === "delete") ? ["not_found", "gone"] : ["not_found"];
+/** A record can only be gone where something deletes it, and for others than the deleted actor, who is nobody then. */
+const ofRecord = ({ actions, read }: EntityPlan, audience: Audience): readonly ProblemCode[] =>
+  actions.some(({ kind }) => kind === "delete") && !readsItselfAlone(read, audience)
+    ? ["not_found", "gone"]
+    : ["not_found"];
 
 /**
  * 403 is for whoever may know the record but may not do this: whoever cannot read it gets 404. It is also for a change
@@ -30,7 +32,7 @@ export const listRefusals = (audience: Audience): readonly ProblemCode[] => [...
 export const readRefusals = (entity: EntityPlan, audience: Audience): readonly ProblemCode[] => [
   ...ofAll,
   ...ofKeys(audience),
-  ...ofRecord(entity),
+  ...ofRecord(entity, audience),
 ];
 
 /** A deleted record keeps its history for those who could read it. */
@@ -68,7 +70,7 @@ export function actionRefusals(
     ["forbidden", audience !== null],
     ["not_found", !creates],
     // Deleting again is the same as once.
-    ["gone", !creates && !["delete", "restore"].includes(action.kind) && ofRecord(entity).includes("gone")],
+    ["gone", !creates && !["delete", "restore"].includes(action.kind) && ofRecord(entity, audience).includes("gone")],
     ["stale", !creates],
     ["insufficient_funds", does.some(({ conflicts }) => conflicts.includes("insufficient_funds"))],
     ["unique", entity.fields.some(({ unique, name }) => unique && sets.includes(name))],

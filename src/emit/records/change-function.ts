@@ -1,9 +1,10 @@
 import { deletionOf, isLinked, rulesOf } from "../../plan/delete-rules.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
+import { isPurgeable, personalFields } from "../../plan/purging.ts";
 import { writtenActions } from "../../plan/undo-rules.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
-import { answered, carriesStray, hasSecrets, isKind, streamOf } from "./write-parts.ts";
+import { answered, carriesStray, hasSecrets, isKind, sealedData, streamOf } from "./write-parts.ts";
 
 /** Changes records of one actor by one action: one statement reads them, one writes them, one appends the events. */
 export function emitChange(plan: Plan, entity: EntityPlan): string {
@@ -25,6 +26,7 @@ export function emitChange(plan: Plan, entity: EntityPlan): string {
     rulesOf(entity)
       .map(({ field }) => `${row}.${ident(field.name)}`)
       .join(", ");
+  const isPersonal = personalFields(entity).length > 0;
   const restorable = deletionOf(entity) !== undefined;
   const moves = changes.some(({ kind }) => kind === "move");
   const columnList = columns.length === 1 ? columns.join() : `(${columns.join(", ")})`;
@@ -63,7 +65,13 @@ ${
   restorable
     ? `    elsif act = 'restore' and old.deleted_at is null then
       answers[change.place] := 'conflict';
+${
+  isPurgeable(entity)
+    ? `    elsif act = 'restore' and old.purged_at is not null then
+      answers[change.place] := 'purged';
 `
+    : ""
+}`
     : ""
 }    elsif old.deleted_at is not null${restorable ? " and act <> 'restore'" : ""} then
       answers[change.place] := case when ${deletes} then 'unchanged' else concat('gone ', gesta.instant(old.deleted_at)) end;
@@ -75,7 +83,12 @@ ${
       answers[change.place] := concat('done ', old.version, ' ', ${answered(entity, "old", "command")});
 ${moves ? indent(refusedMove(entity), 4) : ""}    else
 ${indent(barrier(plan, entity, deletes), 6)}${restorable ? indent(restored(entity), 6) : ""}      new := jsonb_populate_record(old, data);
-      new.version := old.version + 1;
+${
+  isPersonal
+    ? `      data := ${sealedData(entity, "data", "command")};
+`
+    : ""
+}      new.version := old.version + 1;
       new.updated_at := greatest(gesta.now(), old.updated_at);
 ${moves ? indent(move(entity), 6) : ""}      if ${deletes} then
         new.deleted_at := new.updated_at;
@@ -107,6 +120,11 @@ ${
     ? `    perform gesta.keep_secrets((c->>'id')::uuid, c->'secrets')
       from unnest(commands, answers) q (c, answer) where answer like 'done %';
 ${endOfAccess(plan, entity)}`
+    : ""
+}${
+  isPersonal
+    ? `    perform gesta.keep_keys(array(select c from unnest(commands, answers) q (c, answer) where answer like 'done %'));
+`
     : ""
 }    perform gesta.append(${literal(name)}, facts);
 ${indent(others(plan, entity, deletes), 4)}  end if;

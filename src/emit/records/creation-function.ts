@@ -1,7 +1,8 @@
 import { rulesOf } from "../../plan/delete-rules.ts";
 import type { EntityPlan } from "../../plan/plan.ts";
+import { personalFields } from "../../plan/purging.ts";
 import { ident, indent, literal } from "../sql-text.ts";
-import { answered, carriesStray, hasSecrets, streamOf } from "./write-parts.ts";
+import { answered, carriesStray, hasSecrets, sealedData, streamOf } from "./write-parts.ts";
 
 /** Makes records of one actor: one statement for all rows, one for all events. */
 export function emitCreation(entity: EntityPlan): string {
@@ -20,7 +21,8 @@ export function emitCreation(entity: EntityPlan): string {
     "blank.created_at := gesta.now();",
     "blank.updated_at := blank.created_at;",
   ];
-  const data = lifecycle === null ? "q.c->'set'" : `q.c->'set' || jsonb_build_object('status', (q.m).status)`;
+  const set = sealedData(entity, "q.c->'set'", "q.c");
+  const data = lifecycle === null ? set : `${set} || jsonb_build_object('status', (q.m).status)`;
   return `-- Makes records of ${name} for the actor that has entered: 'done 1 <json>' for each.
 create or replace function app.create_${name}(commands jsonb[]) returns text[]
 language plpgsql as $$
@@ -42,7 +44,7 @@ ${
     : `  perform gesta.demand_living(${literal(name)}, to_jsonb(m), null) from unnest(made) m;
 `
 }  insert into ${table} select * from unnest(made);
-${hasSecrets(entity) ? `  perform gesta.keep_secrets((q.m).id, q.c->'secrets') from (select unnest(made) as m, unnest(commands) as c) q;\n` : ""}  perform gesta.append(${literal(name)}, array(
+${hasSecrets(entity) ? `  perform gesta.keep_secrets((q.m).id, q.c->'secrets') from (select unnest(made) as m, unnest(commands) as c) q;\n` : ""}${personalFields(entity).length === 0 ? "" : "  perform gesta.keep_keys(commands);\n"}  perform gesta.append(${literal(name)}, array(
     select row(${streamOf(entity, "(q.m).id")}, 1, (q.m).created_at, ${data}, q.c)::gesta.fact
       from (select unnest(made) as m, unnest(commands) as c) q
   ));

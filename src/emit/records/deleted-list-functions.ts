@@ -1,6 +1,7 @@
 import { offeredActions } from "../../plan/audience.ts";
 import { deletionStamps } from "../../plan/delete-rules.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
+import { isPurgeable } from "../../plan/purging.ts";
 import { policyCondition } from "../row-security/policy-condition.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import type { Reach } from "./reach.ts";
@@ -22,7 +23,9 @@ export function emitDeletedQuery(plan: Plan, entity: EntityPlan, reach: Reach | 
   const mayRestore = restorable === "true" ? "" : ` and ((select gesta.is_system()) or ${restorable})`;
   const part = (found: string) =>
     `'(select ', show, ${literal(` from ${table} r where ${found}`)}, conditions, ending, ')'`;
-  const deleted = part(`r.deleted_at is not null${mayRestore}`);
+  // What is purged has no way back, and nothing to show.
+  const there = isPurgeable(entity) ? " and r.purged_at is null" : "";
+  const deleted = part(`r.deleted_at is not null${there}${mayRestore}`);
   const all = part("r.deleted_at is null");
   return `-- A record of ${name} as JSON, as lists with deleted records show it.
 create or replace function app.shown_deleted_${name}(r ${table}) returns text

@@ -1,9 +1,10 @@
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
+import { personalFields } from "../../plan/purging.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
 import { mayReadField } from "./record-json.ts";
 import { upcastData } from "./upcast-functions.ts";
-import { streamOf } from "./write-parts.ts";
+import { personalNames, streamOf } from "./write-parts.ts";
 
 /**
  * The functions through which the past of records is read. The rights are those that the asker has on the record of
@@ -55,6 +56,8 @@ function emitThen(entity: EntityPlan): string {
   const { name } = entity;
   const table = `app.${ident(name)}`;
   const stream = streamOf(entity, "today.id");
+  // What is sealed is no value of a column: `shown_past_…` looks it up.
+  const values = personalFields(entity).length === 0 ? "s.data" : `(s.data - ${personalNames(entity)})`;
   return `-- A record of ${name} as it was at a moment, or a version; no row where it was not.
 create or replace function app.then_${name}(today ${table}, moment timestamptz, version integer) returns setof ${table}
 language sql stable as $$
@@ -68,7 +71,7 @@ language sql stable as $$
             order by e.version
         ) e
         having max(e.version) = coalesce(then_${name}.version, max(e.version))
-    ) s, lateral jsonb_populate_record(null::${table}, s.data || jsonb_build_object(
+    ) s, lateral jsonb_populate_record(null::${table}, ${values} || jsonb_build_object(
       'id', today.id, 'version', s.version, 'created_at', s.first_at, 'updated_at', s.last_at)) past
 $$;`;
 }
@@ -100,6 +103,11 @@ function emitHistory(entity: EntityPlan): string {
   const masked = hasMasks(entity) ? `app.masked_${name}(r)` : "''";
   const columns = ["backwards", "beyond", "skipped", "taken"];
   const stream = streamOf(entity, "r.id");
+  const slice = `gesta.history(${stream}, q.backwards, q.beyond, q.skipped, q.taken)`;
+  const told =
+    personalFields(entity).length === 0
+      ? slice
+      : `json_build_object('slice', ${slice}, 'aside', gesta.aside_of(${stream}))`;
   return `-- Pages of the records' events: 'found <fields that the asker may not read>/<json of gesta.history>', or as \`read_${name}\`.
 create or replace function app.history_${name}(
   askers text[], wanted ${idType(entity)}[], backwards boolean[], beyond integer[], skipped integer[], taken integer[]
@@ -109,7 +117,7 @@ ${asOwner}
 declare
   asker record;
 begin
-${perAsker(columns, "r.answer", `select concat('found ', ${masked}, '/', gesta.history(${stream}, q.backwards, q.beyond, q.skipped, q.taken)) as answer\n  from app.${ident(name)} r where r.id = q.id`)}
+${perAsker(columns, "r.answer", `select concat('found ', ${masked}, '/', ${told}) as answer\n  from app.${ident(name)} r where r.id = q.id`)}
 end
 $$;`;
 }

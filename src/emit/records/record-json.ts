@@ -1,6 +1,6 @@
 import type { EntityPlan, FieldKind, FieldPlan, Plan, Policy } from "../../plan/plan.ts";
 import { policyCondition } from "../row-security/policy-condition.ts";
-import { ident } from "../sql-text.ts";
+import { ident, literal } from "../sql-text.ts";
 import { columnsOf } from "../tables/column-type.ts";
 
 type ToJson = (column: string) => string;
@@ -74,11 +74,18 @@ $$;`;
 
 function member(plan: Plan, entity: EntityPlan, field: FieldPlan, name: Body): string {
   // An early event may not know a field that came later.
-  const json = value(field, "r", field.optional || name === "shown_past");
+  const json =
+    field.personal && name === "shown_past"
+      ? pastValue(field)
+      : value(field, "r", field.optional || field.personal || name === "shown_past");
   if (name === "full" || field.readBy === null) return `',"${field.name}":', ${json}`;
   const condition = mayReadField(plan, entity, field.readBy, name === "shown" ? "r" : "today");
   return `case when ${condition} then concat(',"${field.name}":', ${json}) end`;
 }
+
+/** Of an earlier version, what its events hold: sealed, for the application to open. */
+const pastValue = (field: FieldPlan): string =>
+  `case when r.version = today.version then ${value(field, "today", true)} else gesta.past_value(r.id, r.version, ${literal(field.name)}) end`;
 
 /** No sub-select around the calls: with one, PostgreSQL would not inline the function into the query. */
 export const mayReadField = (plan: Plan, entity: EntityPlan, readBy: Policy, row: string): string => {

@@ -1,4 +1,5 @@
 import type { ActionKind, ActionPlan, EntityPlan } from "../../plan/plan.ts";
+import { personalFields } from "../../plan/purging.ts";
 import { literal, literals } from "../sql-text.ts";
 
 /** Whether the action's name in \`act\` is one of a kind, as an SQL condition. */
@@ -31,5 +32,12 @@ export function answered(entity: EntityPlan, row: string, command: string): stri
   if (!takesBulk(entity)) return whole;
   return `case when ${command} ? 'brief' then to_json(${row}.id)::text else ${whole} end`;
 }
+
+/** The names of its personal fields as an SQL array. */
+export const personalNames = (entity: EntityPlan): string => literals(personalFields(entity).map(({ name }) => name));
+
+/** The values of an event: personal ones are sealed already, by the application. */
+export const sealedData = (entity: EntityPlan, data: string, command: string): string =>
+  personalFields(entity).length === 0 ? data : `gesta.sealed(${data}, ${command}->'sealed', ${personalNames(entity)})`;
 
 export const hasSecrets = (entity: EntityPlan): boolean => entity.fields.some(({ kind }) => kind === "password");

@@ -1,4 +1,5 @@
 import type { EntityPlan, FieldPlan, IndexPlan } from "../../plan/plan.ts";
+import { isPurgeable, personalFields } from "../../plan/purging.ts";
 import { ident, literal } from "../sql-text.ts";
 import { columnChecks } from "./column-checks.ts";
 import { columnsOf, columnType, folded } from "./column-type.ts";
@@ -14,9 +15,10 @@ export function emitTable(entity: EntityPlan): string {
     "created_at timestamptz(3) not null",
     "updated_at timestamptz(3) not null",
     "deleted_at timestamptz(3)",
+    ...(isPurgeable(entity) ? ["purged_at timestamptz(3)"] : []),
   ];
   const checks = columnsOf(entity).flatMap((field) => {
-    const conditions = columnChecks(field);
+    const conditions = [...presence(field), ...columnChecks(field)];
     if (conditions.length === 0) return [];
     return [`constraint ${entity.name}_${field.name}_check check (${conditions.join(" and ")})`];
   });
@@ -27,14 +29,23 @@ const statusColumn = (states: readonly string[]): string =>
   `status text collate "C" not null check (status in (${states.map(literal).join(", ")}))`;
 
 const column = (field: FieldPlan): string =>
-  `${ident(field.name)} ${columnType(field)}${field.optional ? "" : " not null"}`;
+  `${ident(field.name)} ${columnType(field)}${field.optional || field.personal ? "" : " not null"}`;
+
+/** A personal value is there until its record is purged. */
+const presence = (field: FieldPlan): readonly string[] =>
+  field.personal && !field.optional ? [`(${ident(field.name)} is not null or purged_at is not null)`] : [];
 
 /** The indexes that the declaration asks for, which leave deleted records out, and one that finds those. */
 export const emitIndexes = (entity: EntityPlan): string =>
   [
     ...entity.indexes.map((index) => emitIndex(entity.name, index)),
     `create index on app.${ident(entity.name)} (deleted_at) where deleted_at is not null;`,
+    ...(personalFields(entity).length === 0 ? [] : [repliesIndex(entity)]),
   ].join("\n");
+
+/** Finds the kept replies that tell of a record, when it is purged. */
+const repliesIndex = ({ name }: EntityPlan): string =>
+  `create index idempotency_${name} on gesta.idempotency (record_id) where entity = ${literal(name)};`;
 
 function emitIndex(table: string, index: IndexPlan): string {
   const columns = index.columns.map((name) => lowered(index, ident(name))).join(", ");

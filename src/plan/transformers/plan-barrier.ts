@@ -11,7 +11,8 @@ export function millisecondsOf(duration: string): number {
 }
 
 /** Fills in what a delete declares. */
-export const planBarrier = ({ confirm = false, wait }: Barrier): BarrierPlan => ({
+export const planBarrier = ({ confirm = false, wait, notice = "7 days" }: Barrier): BarrierPlan => ({
   confirm: confirm === true ? "always" : confirm === false ? "never" : confirm,
   wait: wait === undefined ? null : millisecondsOf(wait),
+  notice: millisecondsOf(notice),
 });

@@ -45,14 +45,13 @@ const nestedFindings = (field: FieldPlan, path: string): readonly Finding[] => {
 
 const waitFindings = (entity: EntityPlan): readonly Finding[] => {
   const deletion = deletionOf(entity);
-  const wait = deletion?.barrier?.wait ?? null;
-  return deletion === undefined || wait === null || wait > 0
-    ? []
-    : [
-        {
-          path: `${entity.name}.actions.${deletion.name}.wait`,
-          fault: "is no time to wait",
-          remedy: 'write a number and minutes, hours or days: "30 days"',
-        },
-      ];
+  const barrier = deletion?.barrier ?? null;
+  if (deletion === undefined || barrier === null) return [];
+  return (["wait", "notice"] as const)
+    .filter((name) => barrier[name] !== null && !(barrier[name] > 0))
+    .map((name) => ({
+      path: `${entity.name}.actions.${deletion.name}.${name}`,
+      fault: "is no time to wait",
+      remedy: 'write a number and minutes, hours or days: "30 days"',
+    }));
 };

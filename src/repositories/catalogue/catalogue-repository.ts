@@ -1,4 +1,5 @@
 import type { Engine } from "../../database/engine.ts";
+import { keyFunctions } from "../../database/schema/keys-ledger.ts";
 import { ledgerFunctions } from "../../database/schema/ledger.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { prepareRoles } from "../schema-repository.ts";
@@ -29,7 +30,7 @@ const parts = {
               union all select relation.object, relation.owner from relation where relation.kind in ('r', 'p', 'v', 'm')
             ) o where o.owner = r.oid))
         order by r.rolname)
-      from pg_roles r where r.rolname in ($1::text, 'gesta_app', 'gesta_gate', 'gesta_owner')))`,
+      from pg_roles r where r.rolname in ($1::text, 'gesta_app', 'gesta_gate', 'gesta_keeper', 'gesta_owner')))`,
 
   tables: `select jsonb_agg(jsonb_build_object('name', name, 'enabled', enabled, 'forced', forced) order by name)
     from relation where schema = 'app' and kind in ('r', 'p')`,
@@ -44,26 +45,27 @@ const parts = {
       'to', case a.grantee when 0 then 'PUBLIC' else a.grantee::regrole::text end)
       order by o.object, a.grantee, a.privilege_type)
     from (
-      select object, owner, acl, false as planned, '' as part from relation where schema in ('app', 'gesta')
+      select object, owner, acl, false as planned, '' as part from relation where schema in ('app', 'gesta', 'gesta_keys')
       union all select object, owner, c.attacl, false, ' (' || quote_ident(c.attname) || ')'
         from relation join pg_attribute c on c.attrelid = relation.id
-        where schema in ('app', 'gesta') and c.attacl is not null and not c.attisdropped
-      union all select 'function ' || name, owner, acl, planned, '' from routine where schema in ('app', 'gesta')
-      union all select 'schema ' || nspname, nspowner, nspacl, false, '' from pg_namespace where nspname in ('app', 'gesta')
+        where schema in ('app', 'gesta', 'gesta_keys') and c.attacl is not null and not c.attisdropped
+      union all select 'function ' || name, owner, acl, planned, '' from routine where schema in ('app', 'gesta', 'gesta_keys')
+      union all select 'schema ' || nspname, nspowner, nspacl, false, '' from pg_namespace where nspname in ('app', 'gesta', 'gesta_keys')
     ) o, aclexplode(o.acl) a
     where a.grantee <> o.owner`,
 
   definers: `select jsonb_agg(jsonb_build_object('name', name, 'searchPath', path) order by name)
-    from routine where schema in ('app', 'gesta') and definer`,
+    from routine where schema in ('app', 'gesta', 'gesta_keys') and definer`,
 
   strangers: `select jsonb_agg(jsonb_build_object('object', object, 'owner', owner::regrole::text) order by object)
     from (
-      select object, owner, array['gesta_owner'] as owners from relation
-        where schema in ('app', 'gesta') and kind <> 'S'
-      union all select 'function ' || name, owner, array['gesta_owner', 'gesta_gate'] from routine
-        where schema in ('app', 'gesta')
+      select object, owner, array[case schema when 'gesta_keys' then 'gesta_keeper' else 'gesta_owner' end] as owners from relation
+        where schema in ('app', 'gesta', 'gesta_keys') and kind <> 'S'
+      union all select 'function ' || name, owner, case schema when 'gesta_keys' then array['gesta_keeper'] else array['gesta_owner', 'gesta_gate'] end
+        from routine
+        where schema in ('app', 'gesta', 'gesta_keys')
       union all select 'schema ' || nspname, nspowner, array['gesta_owner'] from pg_namespace
-        where nspname in ('app', 'gesta')
+        where nspname in ('app', 'gesta', 'gesta_keys')
     ) o where owner::regrole::text <> all (owners)`,
 
   openViews: `select jsonb_agg(jsonb_build_object('name', v.name, 'materialized', v.kind = 'm') order by v.name)
@@ -84,7 +86,7 @@ const parts = {
           where option_name = 'security_invoker' and option_value::boolean))`,
 
   openFunctions: `select jsonb_agg(name order by name) from routine
-    where schema not in ('app', 'gesta') and definer
+    where schema not in ('app', 'gesta', 'gesta_keys') and definer
       and has_function_privilege('gesta_app', id, 'execute') and has_schema_privilege('gesta_app', schema, 'usage')
       and not exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = id and deptype = 'e')`,
 
@@ -99,6 +101,9 @@ const parts = {
         select bit_or(g.tgtype::int) from pg_trigger g join routine f on f.id = g.tgfoid
           where g.tgrelid = t.id and g.tgenabled in ('O', 'A') and f.name = 'gesta.refuse_rewriting()'), 0)
         & 56 <> 56`,
+
+  clockMoved: `select to_jsonb(exists (
+    select from pg_proc p join routine f on f.id = p.oid where f.name = 'gesta.now()' and p.prosrc like '%interval%'))`,
 
   missingFunctions: `select jsonb_agg(f) from unnest($2::text[]) f
     where not exists (select from routine where replace(name, '"', '') = replace(f, '"', ''))`,
@@ -142,7 +147,7 @@ export interface CatalogueRepository {
 }
 
 export function catalogueRepository(engine: Engine, { tables, functions }: PlannedCatalogue): CatalogueRepository {
-  const planned = { tables, functions: [...ledgerFunctions, ...functions] };
+  const planned = { tables, functions: [...ledgerFunctions, ...keyFunctions, ...functions] };
   return {
     planned,
     prepare: () => prepareRoles(engine),

@@ -71,6 +71,8 @@ export interface Catalogue {
   readonly writableSchemas: readonly string[];
   /** Tables of events that an UPDATE, DELETE or TRUNCATE could change. */
   readonly changeableEvents: readonly string[];
+  /** Whether development's clock was moved forward in it. */
+  readonly clockMoved: boolean;
   readonly missingFunctions: readonly string[];
 }
 

@@ -33,6 +33,14 @@ export function schemaFaults(catalogue: Catalogue, planned: PlannedCatalogue): r
       what: `events in ${table} can be changed or removed: a trigger is off or missing`,
       remedy: `alter table ${table} enable trigger all; if it is missing, restore it from a backup`,
     })),
+    ...(catalogue.clockMoved
+      ? [
+          {
+            what: "the clock of this database was moved forward in development: its events are of times to come",
+            remedy: "use another database: this one is a development's",
+          },
+        ]
+      : []),
     ...catalogue.missingFunctions.map((name) => ({ what: `the function ${name} is missing`, remedy: again })),
   ];
 }
@@ -96,12 +104,19 @@ function policyFault(
  */
 function isPlanned({ privilege, on, to, planned }: GrantFacts, { tables }: PlannedCatalogue): boolean {
   if (to === "gesta_owner" || (to === "gesta_gate" && on === "schema gesta")) return true;
+  if (on.includes("gesta_keys")) return keysArePlanned(privilege, on, to, planned);
   if (to === "gesta_app") {
     if (privilege === "USAGE") return on === "schema app" || on === "schema gesta";
     return planned || tables.some(({ name, columns }) => on === `table ${name}` && isReading(privilege, columns));
   }
   return to !== "PUBLIC" && (privilege.startsWith("SELECT") || (privilege === "USAGE" && on.startsWith("schema ")));
 }
+
+/** Keys are for nobody to read but through the function that the application calls. */
+const keysArePlanned = (privilege: string, on: string, to: string, planned: boolean): boolean =>
+  on === "schema gesta_keys"
+    ? to === "gesta_keeper" || (to === "gesta_app" && privilege === "USAGE")
+    : to === "gesta_app" && planned;
 
 const isReading = (privilege: string, columns: readonly string[] | null): boolean =>
   columns === null ? privilege === "SELECT" : columns.some((column) => privilege === `SELECT (${column})`);
@@ -116,7 +131,7 @@ function hasFixedPath({ searchPath }: DefinerFacts): boolean {
   if (searchPath === null) return false;
   const schemas = searchPath.split(",").map((part) => part.trim().replace(/^"(.*)"$/, "$1"));
   if (schemas.join("") === "") return true;
-  const safe = schemas.every((schema) => ["pg_catalog", "app", "gesta", "pg_temp"].includes(schema));
+  const safe = schemas.every((schema) => ["pg_catalog", "app", "gesta", "gesta_keys", "pg_temp"].includes(schema));
   return safe && schemas.indexOf("pg_temp") === schemas.length - 1;
 }
 

@@ -87,9 +87,11 @@ function roleFaults(role: RoleFacts, isLogin: boolean): readonly StartFault[] {
         remedy: `revoke ${other} from ${name}`,
       })),
     // A superuser may do all of it anyway.
-    ...(role.superuser || name === "gesta_owner" || name === "gesta_gate" ? [] : role.owns).map((object) => ({
-      what: `the role ${name} owns the ${object}: an owner may change and drop it`,
-      remedy: `alter ${object} owner to ${/^\S+ (app|gesta)\b/.test(object) ? "gesta_owner" : "<another role>"}`,
-    })),
+    ...(role.superuser || ["gesta_owner", "gesta_gate", "gesta_keeper"].includes(name) ? [] : role.owns).map(
+      (object) => ({
+        what: `the role ${name} owns the ${object}: an owner may change and drop it`,
+        remedy: `alter ${object} owner to ${/^\S+ (app|gesta)\b/.test(object) ? "gesta_owner" : "<another role>"}`,
+      }),
+    ),
   ];
 }

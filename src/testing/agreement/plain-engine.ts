@@ -17,5 +17,6 @@ export const plainEngine = (session: PlainSession): Engine => ({
   },
   migrate: never,
   inspect: never,
+  vacuum: never,
   close: () => session.close(),
 });
