@@ -122,7 +122,11 @@ describe.each(engines)("files and documents, on %s", (engine) => {
     await refused("customer1", path, `${token.slice(0, -1)}${token.endsWith("A") ? "B" : "A"}`);
     // The last letter has two bits to spare: the next one stands for the same bytes.
     const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    await refused("customer1", path, token.replace(/.$/, (last) => letters.charAt(letters.indexOf(last) + 1)));
+    await refused(
+      "customer1",
+      path,
+      token.replace(/.$/, (last) => letters.charAt(letters.indexOf(last) + 1)),
+    );
     await refused(
       "customer1",
       path,
