@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { startUpkeep } from "./background/upkeep.ts";
 import type { Engine } from "./database/engine.ts";
-import { pgliteEngine } from "./database/engines/pglite.ts";
-import { postgresEngine } from "./database/engines/postgres.ts";
+import { openEngine } from "./database/open-engine.ts";
 import type { Application } from "./declare/application.ts";
 import { actionSchema } from "./emit/json-schema/action-schema.ts";
 import { emitOpenApi } from "./emit/openapi/openapi-emitter.ts";
@@ -17,6 +16,7 @@ import { newSecret } from "./kernel/secret-token.ts";
 import { makePlan, type Planned } from "./plan/make-plan.ts";
 import { httpServer } from "./presentation/http/server.ts";
 import { accountsRepository } from "./repositories/accounts-repository.ts";
+import { aggregatesRepository } from "./repositories/aggregates-repository.ts";
 import { catalogueRepository } from "./repositories/catalogue/catalogue-repository.ts";
 import { followingClock } from "./repositories/clock-repository.ts";
 import { demandReadableEvents } from "./repositories/event-versions-repository.ts";
@@ -156,7 +156,8 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   const accounts = accountsRepository(engine);
   const authentication = authenticationService(plan, tokens, records, accounts);
   const cursors = signedCursors(keyFor("cursors", secret));
-  const queries = queriesService({ plan, records, past, cursors, roleOf: authentication.roleOf });
+  const aggregates = aggregatesRepository(engine, plan);
+  const queries = queriesService({ plan, records, past, aggregates, cursors, roleOf: authentication.roleOf });
   const { sessionHours, trustedProxies, environment } = configuration;
   const documents = new Map<string | null, object>();
   return httpServer({
@@ -184,17 +185,3 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
     observe,
   });
 }
-
-/** The engine that the configuration names: PostgreSQL, or the embedded one. */
-export const openEngine = (configuration: Configuration, observe: Observer): Promise<Engine> =>
-  configuration.databaseUrl === null
-    ? pgliteEngine(configuration.dataDirectory)
-    : Promise.resolve(
-        postgresEngine({
-          url: configuration.databaseUrl,
-          ...(configuration.ownerUrl === null ? {} : { ownerUrl: configuration.ownerUrl }),
-          ...(configuration.databaseCertificate === null ? {} : { certificate: configuration.databaseCertificate }),
-          poolSize: configuration.poolSize,
-          observe,
-        }),
-      );

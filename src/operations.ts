@@ -1,15 +1,20 @@
 import { setTimeout } from "node:timers/promises";
 import type { Engine } from "./database/engine.ts";
+import { openEngine } from "./database/open-engine.ts";
 import { type Application, sownActor } from "./declare/application.ts";
+import { type Diagnosis, diagnose } from "./domain/diagnosis.ts";
 import { type LintReport, lint } from "./emit/lint/lint.ts";
 import { openApiFiles } from "./emit/openapi/openapi-files.ts";
-import { commandsParts, openEngine, purgesOf, type Surroundings } from "./gesta.ts";
+import { plannedIndexes } from "./emit/tables/planned-indexes.ts";
+import { commandsParts, purgesOf, type Surroundings } from "./gesta.ts";
 import { type Clock, movedClock, systemClock } from "./kernel/clock.ts";
 import { signedCursors } from "./kernel/cursor.ts";
 import { newIdentifier } from "./kernel/identifier.ts";
 import { makePlan } from "./plan/make-plan.ts";
 import { accountsRepository } from "./repositories/accounts-repository.ts";
+import { aggregatesRepository } from "./repositories/aggregates-repository.ts";
 import { type ClockRepository, databaseClock, fileClock } from "./repositories/clock-repository.ts";
+import { databaseState } from "./repositories/health-statistics-repository.ts";
 import { ledgerRepository } from "./repositories/ledger-repository.ts";
 import { pastRepository } from "./repositories/past-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
@@ -118,10 +123,19 @@ export const withExport = <T>(
     const past = pastRepository(engine, plan, subjectKeys(engine, configuration.keysDirectory));
     const queries = queriesService({
       ...{ plan, records, past, cursors: signedCursors(secret) },
+      aggregates: aggregatesRepository(engine, plan),
       roleOf: async (who) => (who === "system" ? null : roleOf(who)),
     });
     const exports = exportService({ plan, queries, roleOf });
     return work(await exports.open({ ...request, who: actorNamed(declared, name) }));
+  });
+
+/** What is wrong with the indexes and the statistics of the database. It only reads. */
+export const diagnoseDatabase = (declared: Application, around: Surroundings): Promise<Diagnosis> =>
+  onEngine(around, async (engine) => {
+    await demandDatabase(engine);
+    const { clock = systemClock } = around;
+    return diagnose(plannedIndexes(makePlan(declared).plan), await databaseState(engine), clock.now());
   });
 
 /** Opens the database for an operator who looks after the workflows, and closes it again. */

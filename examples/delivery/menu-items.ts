@@ -9,6 +9,7 @@ export const menuItems = entity(
       price: money({ min: 0, filter: true, sort: true, example: 7.5 }),
       available: boolean({ default: true, filter: true }),
     },
+    aggregates: { group: ["restaurant_id", "available"], of: { price: ["min", "max"] } },
     read: anyone,
     demandsVersion: true,
   },

@@ -66,6 +66,10 @@ export const orders = entity(
     lifecycle: workflow(orderWorkflow),
     filter: ["status", "created_at"],
     sort: ["created_at"],
+    aggregates: {
+      group: ["status", "restaurant_id"],
+      of: { final_price: ["sum", "avg", "min", "max"], created_at: ["min", "max"] },
+    },
     read: anyOf(owner, staff, actorHas("manager", "logistician", "admin")),
     lint: { accept: { "server_owned_input actions.cancel.input.reason": "only who cancels says why, and only then" } },
   },

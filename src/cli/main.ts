@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { clockHere, seededToken } from "../operations.ts";
 import { clock } from "./clock.ts";
+import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { exportRecords } from "./export.ts";
 import { importRecords, type TransferRequest } from "./import.ts";
@@ -39,6 +40,7 @@ const help = `gesta <command> [--application FILE]
                         the records that NAME may read; all of them without a name
   openapi [--check]     write each audience's document to openapi/, or compare
   lint [--json]         report what the documents tell strangers
+  doctor [--json]       report indexes that are missing, broken or unused, and tables that lack ANALYZE or VACUUM
   trash [--entity ENTITY] [--json]
                         deleted records: when, by whom, and when they are purged
   restore ENTITY ID [--json]
@@ -127,6 +129,7 @@ const commands: Readonly<Record<string, (options: Options) => Promise<number>>> 
     }),
   openapi: async ({ application, check }) => openapi(await loadApplication(application), check, say),
   lint: async ({ application, json }) => lint(await loadApplication(application), json, say),
+  doctor: async ({ application, json }) => doctor(await loadApplication(application), surroundingsHere(), json, say),
   trash: async ({ application, entity, json }) => {
     say(await trash(await loadApplication(application), surroundingsHere(), entity, json));
     return 0;

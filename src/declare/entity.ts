@@ -10,6 +10,17 @@ import type { Lifecycle, WorkflowSource } from "./workflow.ts";
 /** Members that a record has without declaring them. */
 export type StampName = "status" | "created_at" | "updated_at";
 
+/** What can be made of the values of a field in many records. */
+export type Measure = "sum" | "avg" | "min" | "max";
+
+/** What records can be asked for together, besides how many they are: `GET /orders/aggregate`. */
+export interface Aggregates<Name extends string = string> {
+  /** Members whose values make groups. */
+  readonly group?: readonly Name[];
+  /** What can be made of the values of a member. */
+  readonly of?: { readonly [name in Name]?: readonly Measure[] };
+}
+
 /** What an entity is, apart from its actions. */
 export interface EntityShape<F extends Fields, S extends string> {
   readonly fields: F;
@@ -22,6 +33,8 @@ export interface EntityShape<F extends Fields, S extends string> {
   readonly filter?: readonly StampName[];
   /** What of the members that every record has may be sorted by, besides `id`. */
   readonly sort?: readonly StampName[];
+  /** Lets `GET /{entities}/aggregate` count records, whole and by group, and make sums and the like; absent, there is none. */
+  readonly aggregates?: Aggregates<(keyof F & string) | StampName>;
   /** PATCH and PUT demand `If-Match`. */
   readonly demandsVersion?: boolean;
   /** Every change of a row is recorded in `gesta.audit` too, by trigger, whoever makes it: for balances, for security. */
@@ -48,6 +61,7 @@ export interface EntityDeclaration {
   readonly read: Policy;
   readonly filter: readonly StampName[];
   readonly sort: readonly StampName[];
+  readonly aggregates: Aggregates | null;
   readonly demandsVersion: boolean;
   readonly audited: boolean;
   readonly evolution: readonly (readonly Upcast[])[];
@@ -85,6 +99,7 @@ export function entity<const F extends Fields, S extends string = never>(
     read: shape.read,
     filter: shape.filter ?? [],
     sort: shape.sort ?? [],
+    aggregates: shape.aggregates ?? null,
     demandsVersion: shape.demandsVersion ?? false,
     audited: shape.audited ?? false,
     evolution: shape.evolution ?? [],

@@ -6,6 +6,7 @@ import { emitByHand } from "./audit/by-hand-emitter.ts";
 import { emitPut } from "./audit/put-emitter.ts";
 import { emitDeletion, hasBarriers, lookPolicies } from "./deletion/deletion-emitter.ts";
 import { emitPurge, purgeFunctionsOf } from "./deletion/purge-emitter.ts";
+import { emitAggregateFunctions, emitAggregatePieces } from "./records/aggregate-functions.ts";
 import { emitListFunctions } from "./records/list-functions.ts";
 import { emitListPieces } from "./records/list-pieces.ts";
 import { emitPastFunctions } from "./records/past-functions.ts";
@@ -41,12 +42,14 @@ export const emitSchema = (plan: Plan): Schema => ({
       emitReadFunctions(entity),
       emitPastFunctions(plan, entity),
       emitListFunctions(plan, entity),
+      ...(entity.aggregates === null ? [] : [emitAggregateFunctions(plan, entity, entity.aggregates)]),
       emitWriteFunctions(plan, entity),
       emitByHand(entity),
       emitPut(entity),
       emitAudit(entity),
     ]),
     emitListPieces(plan),
+    ...(plan.entities.every(({ aggregates }) => aggregates === null) ? [] : [emitAggregatePieces()]),
     emitEffects(plan),
     emitDeletion(plan),
     emitPurge(plan),
@@ -98,6 +101,7 @@ function grantedFunctions(plan: Plan, entity: EntityPlan): readonly string[] {
     `app.list_${name}(text, ${id}, integer, integer)`,
     `app.find_${name}(text, jsonb)`,
     `app.count_${name}(text, jsonb, boolean)`,
+    ...(entity.aggregates === null ? [] : [`app.aggregate_${name}(text, jsonb)`]),
     `app.load_${name}(text[], ${id}[])`,
     `app.past_${name}(text[], ${id}[], timestamp with time zone[], integer[])`,
     `app.history_${name}(text[], ${id}[], boolean[], integer[], integer[], integer[])`,

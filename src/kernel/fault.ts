@@ -55,6 +55,11 @@ export const faults = {
     "cannot sort by '{field}', but by: {fields}",
     "нет сортировки по «{field}»; она есть по: {fields}",
   ),
+  not_groupable: fill("cannot group by '{field}', but by: {fields}", "нет групп по «{field}»; они есть по: {fields}"),
+  not_measurable: fill(
+    "cannot be made of '{field}', but of: {fields}",
+    "не считается по «{field}»; считается по: {fields}",
+  ),
   invalid_parameter: fill("{expected}", "{expected}"),
 } as const satisfies Record<string, Text>;
 

@@ -6,6 +6,7 @@ import type { Plan, SeedPlan } from "./plan.ts";
 import { planEntity } from "./transformers/plan-entity.ts";
 import { listsInPolicies } from "./transformers/plan-indexes.ts";
 import { verifyActions } from "./verifiers/actions.ts";
+import { verifyAggregates } from "./verifiers/aggregates.ts";
 import { verifyDeleteRules } from "./verifiers/delete-rules.ts";
 import { verifyEvolution } from "./verifiers/evolution.ts";
 import { verifyFields } from "./verifiers/fields.ts";
@@ -31,6 +32,7 @@ const verifiers: readonly Verifier[] = [
 const planVerifiers: readonly PlanVerifier[] = [
   verifyFields,
   verifyReading,
+  verifyAggregates,
   verifyFrozenFields,
   verifyActions,
   verifyDeleteRules,

@@ -1,4 +1,5 @@
 import type { ActionKind, ConflictCode } from "../declare/action.ts";
+import type { Measure } from "../declare/entity.ts";
 import type { Upcast } from "../declare/evolution.ts";
 import type { FieldKind, OnDelete, Ownership } from "../declare/field.ts";
 import type { Acceptances } from "../declare/lint.ts";
@@ -6,6 +7,7 @@ import type { Policy } from "../declare/policy.ts";
 import type { JsonObject } from "../kernel/json.ts";
 
 export type { ActionKind } from "../declare/action.ts";
+export type { Measure } from "../declare/entity.ts";
 export type { Upcast } from "../declare/evolution.ts";
 export type { FieldKind, OnDelete, Ownership } from "../declare/field.ts";
 export { type LintRule, lintRules } from "../declare/lint.ts";
@@ -112,6 +114,18 @@ export interface ActionPlan {
   readonly path: string;
 }
 
+/** What can be asked of many records together, besides how many they are. */
+export interface AggregatesPlan {
+  /** Members whose values make groups. */
+  readonly group: readonly string[];
+  readonly of: readonly MeasuredPlan[];
+}
+
+export interface MeasuredPlan {
+  readonly field: string;
+  readonly measures: readonly Measure[];
+}
+
 export interface IndexPlan {
   readonly name: string;
   readonly columns: readonly string[];
@@ -134,6 +148,7 @@ export interface EntityPlan {
   /** Everything that a record shows, as fields: `id`, `status`, the entity's own, the stamps. */
   readonly members: readonly FieldPlan[];
   readonly lifecycle: LifecyclePlan | null;
+  readonly aggregates: AggregatesPlan | null;
   readonly read: Policy;
   readonly demandsVersion: boolean;
   /** How events of version 1 become those of 2, and so on. */

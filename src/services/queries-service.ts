@@ -1,5 +1,6 @@
 import { goneSince } from "../domain/deletion.ts";
 import { visitorsMay } from "../domain/permit.ts";
+import { type AggregateQuery, groupsOf, readAggregateQuery } from "../domain/reading/aggregate-query.ts";
 import type { Expansion } from "../domain/reading/expansion.ts";
 import { cut } from "../domain/reading/field-mask.ts";
 import {
@@ -16,8 +17,10 @@ import type { Cursors } from "../kernel/cursor.ts";
 import type { Fault } from "../kernel/fault.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { measures } from "../plan/aggregates.ts";
 import { seesDeleted } from "../plan/audience.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
+import type { AggregatesRepository } from "../repositories/aggregates-repository.ts";
 import type { PastRepository } from "../repositories/past-repository.ts";
 import type { RecordsRepository, Shown, Who } from "../repositories/records-repository.ts";
 import { expand } from "./expand-records.ts";
@@ -41,6 +44,14 @@ export interface ShownPage {
   readonly body: string;
 }
 
+export interface ShownGroups {
+  readonly limit: number;
+  /** The cursor of the next page, or null on the last one. */
+  readonly next: string | null;
+  /** The groups as the text of a JSON array. */
+  readonly body: string;
+}
+
 /**
  * Finds out who asks, and whether this may be asked with what the caller is known by: reading, or what takes the right
  * to an action. A wrong question is refused before a wrong token.
@@ -53,17 +64,20 @@ export interface QueriesService {
   read(entity: string, identify: Identify, id: (who: Who) => string, parameters: Parameters): Promise<ShownRecord>;
   /** @throws Refusal `invalid_query` with every fault; `unauthenticated`; `forbidden` where deleted records are asked for */
   list(entity: string, identify: Identify, parameters: Parameters): Promise<ShownPage>;
+  /** Of an entity that allows it. @throws Refusal `invalid_query` with every fault; `unauthenticated` */
+  aggregate(entity: string, identify: Identify, parameters: Parameters): Promise<ShownGroups>;
 }
 
 interface Parts {
   readonly plan: Plan;
   readonly records: RecordsRepository;
   readonly past: PastRepository;
+  readonly aggregates: AggregatesRepository;
   readonly cursors: Cursors;
   readonly roleOf: (who: Who) => Promise<string | null>;
 }
 
-export function queriesService({ plan, records, past, cursors, roleOf }: Parts): QueriesService {
+export function queriesService({ plan, records, past, aggregates, cursors, roleOf }: Parts): QueriesService {
   const open = new Map(plan.entities.map((entity) => [entity.name, visitorsMay(entity.read, entity)]));
   const entities = new Map(plan.entities.map((entity) => [entity.name, entity]));
   const masked = plan.entities.flatMap(({ members }) =>
@@ -158,6 +172,12 @@ export function queriesService({ plan, records, past, cursors, roleOf }: Parts):
       const body = await shaped(query, who, page.body, query.asOf);
       return { limit: query.limit, skip: query.skip, next, total, body };
     },
+    async aggregate(name, identify, parameters) {
+      const entity = of(name);
+      const { who, query } = await asked<AggregateQuery>(entity, identify, parameters, readAggregateQuery);
+      const { next, body } = await aggregates.ask(name, who, query);
+      return { limit: query.limit, next: next === null ? null : cursors.make(groupsOf(entity, query), next), body };
+    },
   };
 }
 
@@ -184,7 +204,7 @@ const untold = ({ parameter = "", code, parameters }: Fault): Fault => {
   if (["skip", "limit", "cursor", "count", "as_of", "as_of_version"].includes(parameter)) {
     return { parameter, code, ...(parameters === undefined ? {} : { parameters }) };
   }
-  return ["sort", "fields", "expand"].includes(parameter)
+  return ["sort", "fields", "expand", "group", ...measures].includes(parameter)
     ? { parameter, code: "invalid_parameter", parameters: { expected: "is not valid" } }
     : { parameter, code: "unknown_parameter" };
 };

@@ -28,7 +28,7 @@ export function requestedOperation(plan: Plan, method: string, path: string, who
   }
   const verb = method.toUpperCase();
   if (verb === "GET" || verb === "HEAD") {
-    if (id === undefined) return { kind: "list", entity };
+    if (id === undefined || (id === "aggregate" && entity.aggregates !== null)) return { kind: "list", entity };
     const named = idOf(plan, entity, id, who);
     switch (rest.join("/")) {
       case "":

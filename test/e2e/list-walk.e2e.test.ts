@@ -6,6 +6,7 @@ import { seedId } from "../../src/declare/application.ts";
 import { signedCursors } from "../../src/kernel/cursor.ts";
 import { silent } from "../../src/kernel/observation.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
+import { aggregatesRepository } from "../../src/repositories/aggregates-repository.ts";
 import { pastRepository } from "../../src/repositories/past-repository.ts";
 import { recordsRepository } from "../../src/repositories/records-repository.ts";
 import { queriesService } from "../../src/services/queries-service.ts";
@@ -103,6 +104,7 @@ test("a page with two relations is three statements", async () => {
       plan,
       records: recordsRepository(counting, plan),
       past: pastRepository(counting, plan),
+      aggregates: aggregatesRepository(counting, plan),
       cursors: signedCursors("a secret"),
       roleOf: async () => "manager",
     });

@@ -2763,6 +2763,43 @@ begin
 end
 $$;
 
+-- What aggregates of menu_items may be asked about: whether its values make groups, its column, the type of its values, the
+-- condition under which the actor reads it, whether there may be no value, what can be made of its values, and the
+-- digits of an average.
+create or replace function app.aggregated_menu_items(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'restaurant_id' then array['group', 'r.restaurant_id', 'uuid', null, null, null, null]
+    when 'price' then array[null, 'r.price', 'numeric', null, null, 'min max', null]
+    when 'available' then array['group', 'r.available', 'boolean', null, null, null, null]
+    else '{}'
+  end
+$$;
+
+-- Groups of menu_items as asked for, of the rows that a list with these filters counts: 'grouped <values to go on after, or ->',
+-- a line feed and a JSON array of groups; 'too_long' or 'unauthenticated'. Values are as in `find_menu_items`.
+create or replace function app.aggregate_menu_items(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  begin
+    execute gesta.grouped('groups of menu_items', asked, app.query_menu_items(asked, true)) into bodies;
+  exception when query_canceled then
+    return 'too_long';
+  end;
+  if cardinality(bodies) > taken then last := bodies[taken]::jsonb->'group'; end if;
+  return concat('grouped ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'groups') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+end
+$$;
+
 -- Makes records of menu_items for the actor that has entered: 'done 1 <json>' for each.
 create or replace function app.create_menu_items(commands jsonb[]) returns text[]
 language plpgsql as $$
@@ -4176,6 +4213,44 @@ begin
          when asked ? 'as_of' then app.query_past_orders(asked, true)
          else app.query_orders(asked, true) end,
     estimated and (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']));
+end
+$$;
+
+-- What aggregates of orders may be asked about: whether its values make groups, its column, the type of its values, the
+-- condition under which the actor reads it, whether there may be no value, what can be made of its values, and the
+-- digits of an average.
+create or replace function app.aggregated_orders(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'status' then array['group', 'r.status', 'text', null, null, null, null]
+    when 'restaurant_id' then array['group', 'r.restaurant_id', 'uuid', null, null, null, null]
+    when 'final_price' then array[null, 'r.final_price', 'numeric', null, null, 'sum avg min max', '6']
+    when 'created_at' then array[null, 'r.created_at', 'timestamptz', null, null, 'min max', null]
+    else '{}'
+  end
+$$;
+
+-- Groups of orders as asked for, of the rows that a list with these filters counts: 'grouped <values to go on after, or ->',
+-- a line feed and a JSON array of groups; 'too_long' or 'unauthenticated'. Values are as in `find_orders`.
+create or replace function app.aggregate_orders(who text, asked jsonb) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  bodies text[];
+  taken integer := (asked->'values'->>1)::integer - 1;
+  last jsonb;
+begin
+  if not gesta.enter(who) then return 'unauthenticated'; end if;
+  perform set_config('gesta.wanted', asked->>'values', true);
+  begin
+    execute gesta.grouped('groups of orders', asked, app.query_orders(asked, true)) into bodies;
+  exception when query_canceled then
+    return 'too_long';
+  end;
+  if cardinality(bodies) > taken then last := bodies[taken]::jsonb->'group'; end if;
+  return concat('grouped ',
+    case when last is null then '-' else (
+      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'groups') with ordinality q (key, nth)
+    )::text end,
+    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
 end
 $$;
 
@@ -7025,7 +7100,8 @@ begin
 end
 $$;
 
--- What lists of an entity, or of its past, know of a field: see `app.listed_<entity>` and `app.listed_past_<entity>`.
+-- What lists of an entity, or of its past, know of a field: see `app.listed_<entity>` and `app.listed_past_<entity>`;
+-- and what its groups do: `app.aggregated_<entity>`.
 create or replace function gesta.listed(entity text, field text) returns text[] language sql immutable as $$
   select case entity
     when 'drinks' then app.listed_drinks(field)
@@ -7036,10 +7112,12 @@ create or replace function gesta.listed(entity text, field text) returns text[] 
     when 'past restaurants' then app.listed_past_restaurants(field)
     when 'menu_items' then app.listed_menu_items(field)
     when 'past menu_items' then app.listed_past_menu_items(field)
+    when 'groups of menu_items' then app.aggregated_menu_items(field)
     when 'promotions' then app.listed_promotions(field)
     when 'past promotions' then app.listed_past_promotions(field)
     when 'orders' then app.listed_orders(field)
     when 'past orders' then app.listed_past_orders(field)
+    when 'groups of orders' then app.aggregated_orders(field)
     when 'wallets' then app.listed_wallets(field)
     when 'past wallets' then app.listed_past_wallets(field)
     when 'transfers' then app.listed_transfers(field)
@@ -7239,6 +7317,68 @@ revoke all on function
   gesta.order_of(text, jsonb),
   gesta.prepared(text),
   gesta.counted(text, boolean)
+  from public;
+
+-- What is made of the values in a column, null for what may not be. Numbers are exact; an average is rounded, half away
+-- from zero.
+create or replace function gesta.measured(piece text[], measure text, col text) returns text language plpgsql immutable as $$
+begin
+  return case
+    when (measure = any (string_to_array(piece[6], ' '))) is not true then null
+    when measure = 'sum' then format('trim_scale(sum(%s))', col)
+    when measure = 'avg' then format('trim_scale(round(avg(%s), %s))', col, piece[7])
+    when piece[3] = 'timestamptz' then format('gesta.instant(%s(%s))', measure, col)
+    when piece[3] = 'date' then format('%s(%s)', measure, col)
+    else format('trim_scale(%s(%s))', measure, col)
+  end;
+end
+$$;
+
+-- The query for a page of groups of the rows that another one counts. What the actor may not read is as if there were no
+-- value. Each measure has its fields: [["sum", ["price"]]].
+create or replace function gesta.grouped(entity text, asked jsonb, counted text) returns text language plpgsql immutable as $$
+declare
+  groups jsonb := asked->'groups';
+  columns text[] := '{}';
+  keys text[] := '{}';
+  shown text[] := '{}';
+  members text[];
+  many jsonb;
+  field text;
+  piece text[];
+  formula text;
+begin
+  for nth in 0..jsonb_array_length(groups) - 1 loop
+    field := groups->nth->>0;
+    piece := gesta.listed(entity, field);
+    if piece[1] is null then raise exception 'no %: %', entity, field; end if;
+    columns := columns || format('%s as key_%s', gesta.sort_key(piece), nth + 1);
+    keys := keys || format('key_%s', nth + 1);
+    members := members || format('%L, key_%s', field, nth + 1);
+  end loop;
+  shown := shown || format('''group'', json_build_object(%s), ''count'', count(*)', array_to_string(members, ', '));
+  for many in select jsonb_array_elements(asked->'measures') loop
+    members := '{}';
+    for field in select jsonb_array_elements_text(many->1) loop
+      piece := gesta.listed(entity, field);
+      formula := gesta.measured(piece, many->>0, format('value_%s', cardinality(columns) + 1));
+      if formula is null then raise exception 'no % of %: %', many->>0, entity, field; end if;
+      columns := columns || format('%s as value_%s', gesta.sort_key(piece), cardinality(columns) + 1);
+      members := members || format('%L, %s', field, formula);
+    end loop;
+    shown := shown || format('%L, json_build_object(%s)', many->>0, array_to_string(members, ', '));
+  end loop;
+  return concat('select array(select json_build_object(', array_to_string(shown, ', '), ')::text',
+    ' from (select ', array_to_string(columns, ', '), substr(counted, length('select') + 1),
+    case when jsonb_array_length(groups) > 0 then ' and ' || gesta.beyond(entity, groups) end, ') r',
+    ' group by ' || nullif(array_to_string(keys, ', '), ''), ' order by ' || nullif(array_to_string(keys, ', '), ''),
+    ' limit (select gesta.wanted(1)::integer))');
+end
+$$;
+
+revoke all on function
+  gesta.measured(text[], text, text),
+  gesta.grouped(text, jsonb, text)
   from public;
 
 -- Does commands on an entity.
@@ -7646,6 +7786,7 @@ grant execute on function
   app.list_menu_items(text, uuid, integer, integer),
   app.find_menu_items(text, jsonb),
   app.count_menu_items(text, jsonb, boolean),
+  app.aggregate_menu_items(text, jsonb),
   app.load_menu_items(text[], uuid[]),
   app.past_menu_items(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_menu_items(text[], uuid[], boolean[], integer[], integer[], integer[]),
@@ -7676,6 +7817,7 @@ grant execute on function
   app.list_orders(text, uuid, integer, integer),
   app.find_orders(text, jsonb),
   app.count_orders(text, jsonb, boolean),
+  app.aggregate_orders(text, jsonb),
   app.load_orders(text[], uuid[]),
   app.past_orders(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_orders(text[], uuid[], boolean[], integer[], integer[], integer[]),

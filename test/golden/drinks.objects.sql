@@ -758,7 +758,8 @@ begin
 end
 $$;
 
--- What lists of an entity, or of its past, know of a field: see `app.listed_<entity>` and `app.listed_past_<entity>`.
+-- What lists of an entity, or of its past, know of a field: see `app.listed_<entity>` and `app.listed_past_<entity>`;
+-- and what its groups do: `app.aggregated_<entity>`.
 create or replace function gesta.listed(entity text, field text) returns text[] language sql immutable as $$
   select case entity
     when 'drinks' then app.listed_drinks(field)

@@ -80,6 +80,18 @@ const books = entity(
     },
     filter: ["created_at", "updated_at"],
     sort: ["created_at"],
+    aggregates: {
+      group: ["note", "pages", "lent", "printed", "batch", "size", "owner_id", "shelf_id", "rank", "secret"],
+      of: {
+        pages: ["sum", "avg", "min", "max"],
+        weight: ["sum", "avg", "min", "max"],
+        price: ["sum", "avg", "min", "max"],
+        bought: ["min", "max"],
+        printed: ["min", "max"],
+        rank: ["sum", "avg"],
+        secret: ["sum"],
+      },
+    },
     read: anyOf(actorIs("owner_id"), actorIs("shelf_id.keeper_id"), actorHas("clerk", "keeper")),
     lint: { accept: { hidden_filter: "what is tested" } },
   },

@@ -17,7 +17,7 @@ const operators: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** A filter with a value that some record has, so that it usually finds something. */
-const filters = (all: readonly BookRecord[]): fc.Arbitrary<AskedFilter> =>
+export const filters = (all: readonly BookRecord[]): fc.Arbitrary<AskedFilter> =>
   fc.constantFrom(...Object.keys(kinds)).chain((field) => {
     const known = [...new Set(all.flatMap((record) => record[field] ?? []).map(String))];
     const value = fc.constantFrom(...known);
@@ -42,7 +42,8 @@ const filters = (all: readonly BookRecord[]): fc.Arbitrary<AskedFilter> =>
   });
 
 // `\,` is a comma, so a value that ends in a backslash before a comma of the list cannot be said; leave those out.
-const sayable = ({ op, text }: AskedFilter): boolean => !((op === "in" || op === "nin") && /\\\\,|\\$/.test(text));
+export const sayable = ({ op, text }: AskedFilter): boolean =>
+  !((op === "in" || op === "nin") && /\\\\,|\\$/.test(text));
 
 /** Random lists of books, with values that these records have. */
 export const lists = (all: readonly BookRecord[]) =>

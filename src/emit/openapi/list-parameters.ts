@@ -6,7 +6,7 @@ import type { EntityPlan, FieldPlan } from "../../plan/plan.ts";
 import { fieldSchema, idSchema, type Schema } from "../json-schema/field-schema.ts";
 
 const query = (name: string, schema: object, description: string) => ({ name, in: "query", description, schema });
-const listed = (name: string, items: Schema, description: string) => ({
+export const listed = (name: string, items: Schema, description: string) => ({
   ...query(name, { type: "array", items, minItems: 1 }, description),
   style: "form",
   explode: false,
@@ -73,7 +73,7 @@ export function recordParameters(entity: EntityPlan, audience: Audience): readon
   ];
 }
 
-const filterParameters = (field: FieldPlan): readonly object[] =>
+export const filterParameters = (field: FieldPlan): readonly object[] =>
   operatorsOf(field).map((op) => {
     const name = op === "eq" ? field.name : `${field.name}[${op}]`;
     const description = field.kind === "list" && op === "contains" ? "with the entry" : said[op];

@@ -4,6 +4,7 @@ import { recordExample } from "../json-schema/example.ts";
 import { idSchema } from "../json-schema/field-schema.ts";
 import { recordSchema } from "../json-schema/record-schema.ts";
 import { accountPaths, accountSchemas } from "./account-operations.ts";
+import { aggregateOperation } from "./aggregate-operation.ts";
 import { bulkOperation } from "./bulk-operation.ts";
 import { historyExample, historyOperation, historySchema } from "./history-operation.ts";
 import { impactOperation } from "./impact-operation.ts";
@@ -103,6 +104,9 @@ function pathsOf(plan: Plan, entity: EntityPlan, audience: Audience): readonly P
   const collection = `/${entity.name}`;
   if (chance(entity.read, audience) !== "never") {
     add(collection, listOperation(entity, audience));
+    if (entity.aggregates !== null) {
+      add(`${collection}/aggregate`, aggregateOperation(entity, entity.aggregates, audience));
+    }
     if (entity.name === plan.actors?.entity && audience !== null) {
       add(`${collection}/me`, ownOperation(entity, audience));
     }

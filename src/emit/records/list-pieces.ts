@@ -1,6 +1,7 @@
 import type { Plan } from "../../plan/plan.ts";
 import { literal } from "../sql-text.ts";
 import { folded } from "../tables/column-type.ts";
+import { groupsOf } from "./aggregate-functions.ts";
 
 /** Prepared statements of lists in one session; what comes after them is planned at every call. */
 const mostPrepared = 200;
@@ -51,13 +52,17 @@ begin
 end
 $$;
 
--- What lists of an entity, or of its past, know of a field: see \`app.listed_<entity>\` and \`app.listed_past_<entity>\`.
+-- What lists of an entity, or of its past, know of a field: see \`app.listed_<entity>\` and \`app.listed_past_<entity>\`;
+-- and what its groups do: \`app.aggregated_<entity>\`.
 create or replace function gesta.listed(entity text, field text) returns text[] language sql immutable as $$
   select case entity
 ${plan.entities
-  .flatMap(({ name }) => [
-    `    when ${literal(name)} then app.listed_${name}(field)`,
-    `    when ${literal(`past ${name}`)} then app.listed_past_${name}(field)`,
+  .flatMap((entity) => [
+    `    when ${literal(entity.name)} then app.listed_${entity.name}(field)`,
+    `    when ${literal(`past ${entity.name}`)} then app.listed_past_${entity.name}(field)`,
+    ...(entity.aggregates === null
+      ? []
+      : [`    when ${literal(groupsOf(entity))} then app.aggregated_${entity.name}(field)`]),
   ])
   .join("\n")}
   end

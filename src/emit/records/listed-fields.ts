@@ -38,7 +38,7 @@ ${pieces.join("\n")}
 }
 
 /** What a value is read as. Numbers know no bounds here: no price is as high as 1e300, and that is an answer. */
-function typeOf(field: FieldPlan): string {
+export function typeOf(field: FieldPlan): string {
   switch (field.kind) {
     case "email":
       return "email";

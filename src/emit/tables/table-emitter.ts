@@ -39,15 +39,19 @@ const presence = (field: FieldPlan): readonly string[] =>
 export const emitIndexes = (entity: EntityPlan): string =>
   [
     ...entity.indexes.map((index) => emitIndex(entity.name, index)),
-    `create index on app.${ident(entity.name)} (deleted_at) where deleted_at is not null;`,
+    deletedIndex(entity.name),
     ...(personalFields(entity).length === 0 ? [] : [repliesIndex(entity)]),
   ].join("\n");
+
+/** What finds deleted records. */
+export const deletedIndex = (table: string): string =>
+  `create index on app.${ident(table)} (deleted_at) where deleted_at is not null;`;
 
 /** Finds the kept replies that tell of a record, when it is purged. */
 const repliesIndex = ({ name }: EntityPlan): string =>
   `create index idempotency_${name} on gesta.idempotency (record_id) where entity = ${literal(name)};`;
 
-function emitIndex(table: string, index: IndexPlan): string {
+export function emitIndex(table: string, index: IndexPlan): string {
   const columns = index.columns.map((name) => lowered(index, ident(name))).join(", ");
   const method = index.entries ? " using gin" : "";
   return `create ${index.unique ? "unique " : ""}index ${ident(index.name)} on app.${ident(table)}${method} (${columns}) where deleted_at is null;`;

@@ -1,5 +1,5 @@
-import type { EntityDeclaration } from "../../declare/entity.ts";
-import type { EntityPlan } from "../plan.ts";
+import type { Aggregates, EntityDeclaration } from "../../declare/entity.ts";
+import type { AggregatesPlan, EntityPlan } from "../plan.ts";
 import { planAction, planRestore, planUndo } from "./plan-action.ts";
 import { planFields } from "./plan-field.ts";
 import { planIndexes } from "./plan-indexes.ts";
@@ -32,6 +32,7 @@ export function planEntity(
     fields,
     members,
     lifecycle,
+    aggregates: entity.aggregates === null ? null : planAggregates(entity.aggregates),
     read: entity.read,
     demandsVersion: entity.demandsVersion,
     evolution: entity.evolution,
@@ -46,3 +47,8 @@ export function planEntity(
     accepted: entity.accepted,
   };
 }
+
+const planAggregates = ({ group = [], of = {} }: Aggregates): AggregatesPlan => ({
+  group,
+  of: Object.entries(of).map(([field, measures]) => ({ field, measures: measures ?? [] })),
+});

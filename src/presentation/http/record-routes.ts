@@ -7,6 +7,7 @@ import { actionScope, readScope } from "../../plan/scopes.ts";
 import type { CommandReply } from "../../services/command.ts";
 import { actionOnRecord } from "../../services/impact-service.ts";
 import type { Identify } from "../../services/queries-service.ts";
+import { aggregateRoute } from "./aggregate-route.ts";
 import { callerOf, isVisitor } from "./caller.ts";
 import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
 import type { HttpParts } from "./http-parts.ts";
@@ -26,6 +27,9 @@ export function addRecordRoutes(
 ): void {
   const collection = `/${entity.name}`;
   table.add(server, "GET", collection, listRoute(parts, entity));
+  if (entity.aggregates !== null) {
+    table.add(server, "GET", `${collection}/aggregate`, aggregateRoute(parts, entity.name));
+  }
   table.add(server, "GET", `${collection}/:id`, readRoute(parts, entity));
   const actions = offeredActions(entity);
   for (const action of actions) {
