@@ -30,14 +30,14 @@ export const connections = 64;
 const hasWrk = spawnSync("wrk", ["-v"]).error === undefined;
 export const tool = hasWrk ? "wrk" : "autocannon";
 
-/** Sends the variants of a request in turn from 64 connections for so many seconds. */
-export const load = (origin: string, request: Request, seconds: number): Promise<Load> =>
-  hasWrk ? Promise.resolve(byWrk(origin, request, seconds)) : byAutocannon(origin, request, seconds);
+/** Sends the variants of a request in turn from so many connections for so many seconds. */
+export const load = (origin: string, request: Request, seconds: number, open = connections): Promise<Load> =>
+  hasWrk ? Promise.resolve(byWrk(origin, request, seconds, open)) : byAutocannon(origin, request, seconds, open);
 
-function byWrk(origin: string, request: Request, seconds: number): Load {
+function byWrk(origin: string, request: Request, seconds: number, open: number): Load {
   const script = join(mkdtempSync(join(tmpdir(), "gesta-bench-")), "request.lua");
   writeFileSync(script, luaOf(request));
-  const words = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, origin];
+  const words = ["-t1", `-c${open}`, `-d${seconds}s`, "-s", script, origin];
   const said = execFileSync("wrk", words, { encoding: "utf8" });
   const number = (pattern: RegExp) => Number(pattern.exec(said)?.[1] ?? 0);
   return {
@@ -75,7 +75,7 @@ end
 `;
 }
 
-async function byAutocannon(origin: string, request: Request, seconds: number): Promise<Load> {
+async function byAutocannon(origin: string, request: Request, seconds: number, open: number): Promise<Load> {
   const result = await autocannon({
     url: origin,
     requests: request.variants.map(({ path, headers }) => ({
@@ -86,7 +86,7 @@ async function byAutocannon(origin: string, request: Request, seconds: number): 
       setupRequest: (sent: autocannon.Request) =>
         request.keyed ? { ...sent, headers: { ...sent.headers, "idempotency-key": randomUUID() } } : sent,
     })),
-    connections,
+    connections: open,
     duration: seconds,
   });
   return { perSecond: result.requests.average, failed: result.non2xx + result.errors };

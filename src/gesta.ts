@@ -25,6 +25,7 @@ import { pastRepository } from "./repositories/past-repository.ts";
 import { purgeRepository } from "./repositories/purge-repository.ts";
 import { recordsRepository } from "./repositories/records-repository.ts";
 import { prepareSchema } from "./repositories/schema-repository.ts";
+import { seedIsOwed, seedRepository } from "./repositories/seed-repository.ts";
 import { subjectKeys } from "./repositories/subject-keys/open-keys.ts";
 import { sweepReplies } from "./repositories/sweep-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
@@ -36,12 +37,14 @@ import { signedConfirmations } from "./services/confirmations.ts";
 import { developmentClock } from "./services/development-clock.ts";
 import { historyService } from "./services/history-service.ts";
 import { impactService } from "./services/impact-service.ts";
+import { sowLarge } from "./services/large-seed-service.ts";
 import { argon2Passwords } from "./services/passwords.ts";
 import { possibleActionsService } from "./services/possible-actions-service.ts";
 import { purgeService } from "./services/purge-service.ts";
 import { queriesService } from "./services/queries-service.ts";
 import { sow } from "./services/seed-service.ts";
 import { sessionsService } from "./services/sessions-service.ts";
+import { sowing, sown } from "./services/sowing.ts";
 import { startCheck } from "./services/start-check.ts";
 import { configuredTokens } from "./services/tokens.ts";
 import { workflowsInForce } from "./services/workflows-in-force.ts";
@@ -76,8 +79,10 @@ export async function startApplication(declared: Application, around: Surroundin
     const check = startCheck(configuration, catalogueRepository(engine, emitCatalogue(planned.plan)), observe);
     await check.before();
     await demandReadableEvents(engine, planned.plan);
-    const { fresh } = await prepareSchema(engine, emitSchema(planned.plan));
+    const owed = configuration.seed === "large" ? seedIsOwed : "";
+    const { fresh } = await prepareSchema(engine, emitSchema(planned.plan), owed);
     await check.after();
+    if (!fresh && configuration.seed !== "none") await sown(seedRepository(engine), engine.place);
     const isProduction = configuration.environment === "production";
     const follows = isProduction ? null : developmentClock(followingClock(engine, configuration.dataDirectory));
     await follows?.follow();
@@ -150,7 +155,14 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   const parts = commandsParts(planned, engine, around);
   const { plan, records, past, passwords, newId } = parts;
   const commands = commandsService(parts);
-  if (fresh && configuration.seed === "small") await sow(plan, commands, planned.seed);
+  const { seed, seedOrders } = configuration;
+  if (fresh && seed === "small") await sow(plan, commands, planned.seed);
+  if (fresh && seed === "large") {
+    await sowing(seedRepository(engine), async () => {
+      await sow(plan, commands, planned.seed);
+      await sowLarge(parts, planned.largeSeed?.(seedOrders) ?? []);
+    });
+  }
 
   const tokens = configuredTokens(configuration, secret, clock);
   const accounts = accountsRepository(engine);

@@ -9,7 +9,15 @@ export {
   type Refuse,
   type Refused,
 } from "./declare/action.ts";
-export { type Application, application, type SeedStep, seedId } from "./declare/application.ts";
+export {
+  type Application,
+  application,
+  type LargeSeed,
+  type SeedBlock,
+  type SeedStep,
+  type SeedWave,
+  seedId,
+} from "./declare/application.ts";
 export { type Entity, type EntityDeclaration, entity } from "./declare/entity.ts";
 export { defaulted, dropped, mapped, renamed, type Upcast } from "./declare/evolution.ts";
 export {

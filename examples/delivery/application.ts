@@ -2,6 +2,7 @@ import { application } from "gesta";
 import { drinks } from "gesta-example-drinks";
 import { documents } from "./documents.ts";
 import { files } from "./files.ts";
+import { largeSeed } from "./large-seed.ts";
 import { menuItems } from "./menu-items.ts";
 import { orders } from "./orders.ts";
 import { promotions } from "./promotions.ts";
@@ -15,4 +16,5 @@ export default application("delivery", {
   entities: [drinks, users, restaurants, menuItems, promotions, orders, wallets, transfers, files, documents],
   actors: { entity: "users", role: "role", active: ["active"], login: { email: "email", password: "password" } },
   seed,
+  largeSeed,
 });

@@ -66,7 +66,7 @@ class Refused extends Error {}
 const refusals: ReadonlySet<string> = new Set([
   ...["DirectoryLocked", "DeclarationError", "UnsafeStart", "ConfigurationError"],
   "Refusal",
-  ...["ImportRefused", "ExportRefused", "UnreadableFile"],
+  ...["ImportRefused", "ExportRefused", "UnreadableFile", "SeedUnfinished"],
   ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded", "LedgerRefused", "EventsAhead"],
   "PurgeRefused",
 ]);

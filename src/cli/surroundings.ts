@@ -49,6 +49,7 @@ function logger(level: string): Observer {
         log.warn(rest, kind);
         break;
       case "purged":
+      case "sowing":
         log.info(rest, kind);
         break;
       default:

@@ -27,12 +27,26 @@ export interface SeedStep {
   readonly decided?: JsonObject;
 }
 
+/**
+ * Steps that follow on each other. Neighbours of one entity and action are done together, many in one statement: they
+ * act on different records.
+ */
+export type SeedBlock = readonly SeedStep[];
+
+/** Blocks that need nothing of each other: they are done in any order, some at once. */
+export type SeedWave = Iterable<SeedBlock>;
+
+/** A large seed for a number of main records: made while it is done, wave after wave, so that it takes no memory. */
+export type LargeSeed = (size: number) => Iterable<SeedWave>;
+
 /** A whole application, as data. */
 export interface Application {
   readonly name: string;
   readonly entities: readonly EntityDeclaration[];
   readonly actors: ActorsDeclaration | null;
   readonly seed: readonly SeedStep[];
+  /** What `GESTA_SEED=large` does after `seed`; null where the application has none. */
+  readonly largeSeed: LargeSeed | null;
 }
 
 /**
@@ -45,9 +59,11 @@ export function application(
     readonly entities: readonly EntityDeclaration[];
     readonly actors?: ActorsDeclaration;
     readonly seed?: readonly SeedStep[];
+    readonly largeSeed?: LargeSeed;
   },
 ): Application {
-  return deepFreeze({ name, entities: parts.entities, actors: parts.actors ?? null, seed: parts.seed ?? [] });
+  const { entities, actors = null, seed = [], largeSeed = null } = parts;
+  return deepFreeze({ name, entities, actors, seed, largeSeed });
 }
 
 /**

@@ -16,7 +16,9 @@ export interface Configuration {
   readonly keysDirectory: string | null;
   /** Text of a list of subjects that were purged before the database's backup was restored. */
   readonly destroyedSubjects: string | null;
-  readonly seed: "none" | "small";
+  readonly seed: "none" | "small" | "large";
+  /** How many main records a large seed makes: of delivery, orders. */
+  readonly seedOrders: number;
   readonly jwtSecret: string | null;
   readonly jwksUrl: string | null;
   readonly jwtIssuer: string | null;
@@ -80,7 +82,8 @@ export function readConfiguration(
     dataDirectory: text("GESTA_DATA") ?? ".gesta/data",
     keysDirectory: text("GESTA_KEYS"),
     destroyedSubjects: fileText("GESTA_DESTROYED", text("GESTA_DESTROYED"), readFile, faults),
-    seed: word("GESTA_SEED", ["none", "small"], "small"),
+    seed: word("GESTA_SEED", ["none", "small", "large"], "small"),
+    seedOrders: number("GESTA_SEED_ORDERS", 1, 100_000_000, 1_000_000),
     jwtSecret: text("GESTA_JWT_SECRET"),
     jwksUrl: address("GESTA_JWKS_URL", ["https:", "http:"]),
     jwtIssuer: text("GESTA_JWT_ISSUER"),

@@ -32,6 +32,8 @@ export type Observation =
       /** Whether nothing personal was found afterwards. */
       readonly clean: boolean;
     }
+  /** A large seed goes on: events so far. */
+  | { readonly kind: "sowing"; readonly events: number; readonly perSecond: number }
   | { readonly kind: "sweep_failed"; readonly error: unknown }
   | { readonly kind: "command_rerun"; readonly entity: string; readonly action: string; readonly attempt: number };
 

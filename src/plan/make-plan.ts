@@ -1,4 +1,4 @@
-import type { Application } from "../declare/application.ts";
+import type { Application, SeedStep } from "../declare/application.ts";
 import { deepFreeze } from "../kernel/freeze.ts";
 import type { Behaviour, Behaviours } from "./behaviour.ts";
 import { DeclarationError, type PlanVerifier, type Verifier } from "./finding.ts";
@@ -45,6 +45,8 @@ export interface Planned {
   readonly plan: Plan;
   readonly behaviours: Behaviours;
   readonly seed: readonly SeedPlan[];
+  /** Waves of blocks of steps, made while they are done; null where the application has no large seed. */
+  readonly largeSeed: ((size: number) => Iterable<Iterable<readonly SeedPlan[]>>) | null;
 }
 
 /**
@@ -65,7 +67,16 @@ export function makePlan(declared: Application): Planned {
     ...planVerifiers.flatMap((verify) => verify(plan)),
   ];
   if (findings.length > 0) throw new DeclarationError(declared.name, findings);
-  return { plan, behaviours: behavioursOf(declared), seed: seedOf(declared) };
+  const { seed, largeSeed } = declared;
+  return {
+    plan,
+    behaviours: behavioursOf(declared),
+    seed: seed.map(planStep),
+    largeSeed:
+      largeSeed === null
+        ? null
+        : (size) => mapped(largeSeed(size), (wave) => mapped(wave, (block) => block.map(planStep))),
+  };
 }
 
 const behavioursOf = (declared: Application): Behaviours =>
@@ -79,12 +90,15 @@ const behavioursOf = (declared: Application): Behaviours =>
     ),
   );
 
-const seedOf = (declared: Application): readonly SeedPlan[] =>
-  declared.seed.map(({ entity, action, id, as, input, decided }) => ({
-    entity,
-    action,
-    id: id ?? null,
-    as: as ?? null,
-    input,
-    decided: decided ?? {},
-  }));
+const planStep = ({ entity, action, id, as, input, decided }: SeedStep): SeedPlan => ({
+  entity,
+  action,
+  id: id ?? null,
+  as: as ?? null,
+  input,
+  decided: decided ?? {},
+});
+
+function* mapped<T, U>(all: Iterable<T>, make: (one: T) => U): Iterable<U> {
+  for (const one of all) yield make(one);
+}

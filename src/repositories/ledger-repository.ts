@@ -41,6 +41,8 @@ export interface LedgerRepository {
   ): Promise<boolean>;
 }
 
+/** Sets looked through at once: one keeps a core of the database busy. */
+const lanes = 2;
 const stepOfEvents = 20_000;
 const stepOfRecords = 10_000;
 const lowest = "00000000-0000-0000-0000-000000000000";
@@ -60,20 +62,33 @@ const hashOf = (previous: string): string =>
 export function ledgerRepository(engine: Engine, plan: Plan, keys = schemaKeys(engine)): LedgerRepository {
   const personal = personalValues(plan, keys);
   const text = siftText(plan);
+  const siftRange = async (after: string, upTo: string): Promise<Sifted> => {
+    const [row = []] = await engine.inspect(text, [after, upTo]);
+    const [streams, events, suspects] = row;
+    // The statement built this JSON: pairs of entity and stream.
+    const pairs = JSON.parse(String(suspects ?? "[]")) as readonly (readonly [string, string])[];
+    return {
+      streams: Number(streams),
+      events: Number(events),
+      suspects: pairs.map(([entity, stream]) => ({ entity, stream })),
+    };
+  };
   return {
     async *sift() {
+      const underWay: Promise<Sifted>[] = [];
       for (let after = lowest; after !== highest; ) {
-        const [row = []] = await engine.inspect(text, [after, stepOfEvents]);
-        const [upTo, streams, events, suspects] = row;
-        // The statement built this JSON: pairs of entity and stream.
-        const pairs = JSON.parse(String(suspects ?? "[]")) as readonly (readonly [string, string])[];
-        yield {
-          streams: Number(streams),
-          events: Number(events),
-          suspects: pairs.map(([entity, stream]) => ({ entity, stream })),
-        };
-        after = String(upTo);
+        const [row = []] = await engine.inspect(boundText, [after, stepOfEvents]);
+        const upTo = String(row[0]);
+        const ranged = siftRange(after, upTo);
+        ranged.catch(() => {}); // Whoever awaits it in its turn is told.
+        underWay.push(ranged);
+        after = upTo;
+        const [first] = underWay;
+        if (underWay.length < lanes || first === undefined) continue;
+        underWay.shift();
+        yield await first;
       }
+      for (const ranged of underWay) yield await ranged;
       for (const entity of plan.entities) yield* withoutEvents(engine, entity);
     },
     async streams(entity, ids) {
@@ -100,8 +115,13 @@ export function ledgerRepository(engine: Engine, plan: Plan, keys = schemaKeys(e
   };
 }
 
+/** Where the next set of whole streams ends. */
+const boundText = `select coalesce((
+  select e.stream_id from gesta.events e where e.stream_id > $1::uuid order by e.stream_id, e.version offset $2 limit 1
+)::text, '${highest}')`;
+
 /**
- * The next streams, whole: chained, folded and compared by the database. A suspect is any that the pure
+ * The streams of a set: chained, folded and compared by the database. A suspect is any that the pure
  * verification must see, so this may suspect too much, never too little.
  */
 function siftText(plan: Plan): string {
@@ -117,17 +137,13 @@ function siftText(plan: Plan): string {
     .filter(({ evolution }) => evolution.length > 0)
     .map((entity) => `when '${entity.name}' then ${eventVersionOf(entity)}`);
   const known = versions.length === 0 ? "1" : `case e.entity ${versions.join(" ")} else 1 end`;
-  return `with bound as (
-  select coalesce((
-    select e.stream_id from gesta.events e where e.stream_id > $1::uuid order by e.stream_id, e.version offset $2 limit 1
-  ), '${highest}') as upto
-), chain as (
+  return `with chain as (
   select e.stream_id, e.version, e.entity, gesta.upcast(e.entity, e.type, e.type_version, e.data) as data, e.at,
          e.version <> row_number() over stream or e.seq < lag(e.seq) over stream or e.at < lag(e.at) over stream
            or e.entity <> lag(e.entity) over stream or e.actor_type = 'operator'
            or e.type_version > ${known}
            or e.hash <> ${hashOf("lag(e.hash) over stream")} as odd
-    from gesta.events e where e.stream_id > $1::uuid and e.stream_id <= (select upto from bound)
+    from gesta.events e where e.stream_id > $1::uuid and e.stream_id <= $2::uuid
     window stream as (partition by e.stream_id order by e.version)
 ), streams as (
   select stream_id, min(entity) as entity, count(*) as events, gesta.merged(data order by version) as state,
@@ -137,7 +153,7 @@ function siftText(plan: Plan): string {
   select s.stream_id, s.entity, s.events, s.odd or not case s.entity ${agrees.join("\n    ")} else true end as suspect
     from streams s
 )
-select (select upto::text from bound), count(*), coalesce(sum(events), 0),
+select count(*), coalesce(sum(events), 0),
        (json_agg(json_build_array(entity, stream_id)) filter (where suspect))::text
   from judged`;
 }

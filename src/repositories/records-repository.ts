@@ -4,6 +4,7 @@ import type { ListQuery } from "../domain/reading/list-query.ts";
 import type { Json, JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
+import { askedFor, cancelled, inTime, isUsual } from "./list-question.ts";
 import { type PersonalValues, personalValues, type SealedParts } from "./personal-values.ts";
 import { openPages, writeAllSealed, writeSealed } from "./sealed-records.ts";
 import { schemaKeys } from "./subject-keys/schema-keys.ts";
@@ -138,6 +139,11 @@ export interface RecordsRepository {
   write(entity: string, command: Command): Promise<Written>;
   /** All commands or none, in one statement, and the reply to them all. */
   writeAll(entity: string, commands: readonly Command[], call: WholeCall): Promise<WrittenWhole>;
+  /**
+   * Commands in one statement, each done or refused by itself. They go as they are, past the batches of `write`: not for
+   * entities with passwords or personal data.
+   */
+  writeMany(entity: string, commands: readonly Command[]): Promise<readonly Written[]>;
   impact(
     entity: string,
     who: Who,
@@ -192,6 +198,7 @@ export function recordsRepository(engine: Engine, plan: Plan, keys = schemaKeys(
     write: (entity, plain) => writeSealed(personal, entity, plain, (command) => of(entity).write.ask(command)),
     writeAll: (entity, plain, call) =>
       writeAllSealed(personal, entity, plain, call, (commands) => of(entity).writeAll.ask({ commands, call })),
+    writeMany: (entity, commands) => of(entity).writeMany(commands),
     async impact(entity, who, id) {
       const text = "select gesta.impact($1, $2, $3)";
       const [row] = await engine.run({ name: "impact", text, writes: false }, [who, entity, id]);
@@ -320,6 +327,11 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: P
         throw error;
       }
     }, writes),
+    async writeMany(commands: readonly Command[]) {
+      const statement = { name: `write_${name}`, text: writeText, writes: true };
+      const rows = await engine.run(statement, [JSON.stringify(commands)]);
+      return rows.map((row) => parseWritten(textOf(row[0])));
+    },
     async secret(field: string, who: Who, wanted: string) {
       const text = `select app.secret_${name}_${field}($1, $2)`;
       const [row] = await engine.run({ name: `secret_${name}_${field}`, text, writes: false }, [who, wanted]);
@@ -328,52 +340,6 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: P
     },
   };
 }
-
-/** All records in the order of their ids: a statement of its own, since that is what is asked most. */
-const isUsual = ({ filters, sort, asOf, deleted }: ListQuery): boolean =>
-  asOf === null &&
-  deleted === null &&
-  filters.length === 0 &&
-  sort.length === 1 &&
-  sort[0]?.field === "id" &&
-  sort[0].direction === "asc";
-
-/** A list as the database's functions take it: see `find_…`. */
-function askedFor({ filters, sort, skip, limit, after, asOf, deleted }: ListQuery): string {
-  const values: Json[] = [skip, limit + 1, skip + limit + 1, ...(after ?? sort.map(() => null))];
-  const placed = filters.map(({ field, op, value }) => [field, op, values.push(value) - 1]);
-  const keys = sort.map(({ field, direction }, nth) => [
-    field,
-    direction,
-    after === null ? "first" : after[nth] === null ? "null" : "value",
-  ]);
-  return JSON.stringify({
-    ...{ filters: placed, sort: keys, values },
-    ...(asOf === null ? {} : { as_of: asOf }),
-    ...(deleted === null ? {} : { deleted }),
-  });
-}
-
-/** SQLSTATE of a statement that its time limit ended. */
-const cancelled = "57014";
-
-/** A filter that no index serves reads many rows, and so does a past that much has changed since: whoever asks learns that. */
-const inTime = <T>(work: Promise<T>, questions: readonly Pick<OnePage, "query">[]): Promise<T> =>
-  work.catch((error: unknown) => {
-    if (!(error instanceof DatabaseError && error.sqlState === cancelled) || questions.length > 1) throw error;
-    if (questions.some(({ query }) => query.asOf !== null)) {
-      const detail = {
-        en: "The list took too long to find: many records have changed since `as_of`. Ask for a later moment, or in the order of `id`.",
-        ru: "Поиск списка занял слишком много времени: с момента `as_of` изменилось много записей. Возьмите момент позже или порядок по `id`.",
-      };
-      throw new Refusal("overloaded", { retryAfter: 5, detail }, error);
-    }
-    const detail = {
-      en: "The list took too long to find. Narrow it with a filter that has an index: any but `contains`.",
-      ru: "Поиск списка занял слишком много времени. Сузьте его отбором, у которого есть индекс: любым, кроме `contains`.",
-    };
-    throw new Refusal("overloaded", { retryAfter: 5, detail }, error);
-  });
 
 /** Answers come with the place of their question, from 1 on, in any order. */
 export function inPlace<Answer>(rows: readonly Row[], parse: (answer: string) => Answer): readonly Answer[] {

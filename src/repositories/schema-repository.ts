@@ -42,6 +42,7 @@ export const prepareRoles = (engine: Engine): Promise<void> => engine.migrate(ro
 /**
  * Brings the database to the declaration. An empty one gets roles, ledger, tables and objects; in a known one the
  * objects that hold no data are made anew when they changed.
+ * @param addition SQL that belongs to the making of an empty one
  * @returns whether the database was empty.
  * @throws SchemaDiffers when the tables are others.
  * @throws WorkflowRefused when a changed workflow would displace an operator's, or strand records.
@@ -49,6 +50,7 @@ export const prepareRoles = (engine: Engine): Promise<void> => engine.migrate(ro
 export async function prepareSchema(
   engine: Engine,
   { tables, objects }: SchemaScripts,
+  addition = "",
 ): Promise<{ readonly fresh: boolean }> {
   await prepareRoles(engine);
   const before = await recordedHashes(engine);
@@ -61,7 +63,7 @@ export async function prepareSchema(
   on conflict (name) do update set hash = excluded.hash, applied_at = now();`;
   const parts =
     before.size === 0
-      ? [ledgerSql, tables, objects, record("ledger"), record("tables"), record("objects")]
+      ? [ledgerSql, tables, objects, record("ledger"), record("tables"), record("objects"), addition]
       : [objects, record("objects")];
   try {
     await engine.migrate([lock, "set local role gesta_owner;", ...parts].join("\n"));

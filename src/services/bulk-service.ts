@@ -1,8 +1,5 @@
 import { type BulkItem, type BulkMode, checkBulk } from "../domain/check-bulk.ts";
-import { permits, referencesIn, visitorsMay } from "../domain/permit.ts";
-import { referredBy } from "../domain/references.ts";
-import { readIdentifier } from "../kernel/identifier.ts";
-import { isObject, type JsonObject } from "../kernel/json.ts";
+import { permits, visitorsMay } from "../domain/permit.ts";
 import { problems } from "../kernel/problem.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { ActionPlan, EntityPlan } from "../plan/plan.ts";
@@ -10,6 +7,7 @@ import type { Command, Who, WholeCall, Written } from "../repositories/records-r
 import type { CommandRequest, CommandsParts, Idempotency } from "./command.ts";
 import { admit, decideCommand, mostTries } from "./commands-service.ts";
 import { actorOf, KnownRecords } from "./known-records.ts";
+import { loadTogether } from "./load-together.ts";
 import { refusalOf } from "./written-refusal.ts";
 
 /** A wish to do one action many times. */
@@ -170,7 +168,7 @@ const atOnce = 250;
 
 async function decideAll(parts: CommandsParts, call: Call): Promise<readonly Outcome[]> {
   const known = new KnownRecords(parts.records, call.request.who);
-  await loadTogether(known, call);
+  await loadTogether(known, call.entity, call.action, call.items);
   const outcomes: Outcome[] = [];
   for (let from = 0; from < call.items.length; from += atOnce) {
     const some = call.items.slice(from, from + atOnce);
@@ -181,30 +179,6 @@ async function decideAll(parts: CommandsParts, call: Call): Promise<readonly Out
     );
   }
   return outcomes;
-}
-
-/** Reads what the items will ask for, one statement for each entity: the records, and what they and the input refer to. */
-async function loadTogether(known: KnownRecords, { entity, action, items }: Call): Promise<void> {
-  await known.loadAll(
-    entity.name,
-    items.flatMap(({ id }) => id ?? []),
-  );
-  const through = referencesIn(action.by);
-  const lookedThrough = entity.fields.filter(({ name }) => through.includes(name));
-  const wanted = new Map<string, Set<string>>();
-  const want = (fields: EntityPlan["fields"], record: JsonObject) => {
-    for (const { entity: target, id, idKind } of referredBy(fields, record)) {
-      const ids = wanted.get(target) ?? new Set();
-      wanted.set(target, ids.add(readIdentifier(idKind, id)));
-    }
-  };
-  for (const { id, input } of items) {
-    // What the client sent is checked later; whatever is no id reads as one that no record has.
-    if (isObject(input)) want(action.input, input as JsonObject);
-    const record = id === null ? null : known.visible(entity.name, id);
-    if (record !== null) want(lookedThrough, record);
-  }
-  await Promise.all([...wanted].map(([target, ids]) => known.loadAll(target, ids)));
 }
 
 async function decideItem(

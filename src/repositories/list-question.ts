@@ -1,0 +1,50 @@
+import { DatabaseError } from "../database/engine.ts";
+import type { ListQuery } from "../domain/reading/list-query.ts";
+import type { Json } from "../kernel/json.ts";
+import { Refusal } from "../kernel/refusal.ts";
+
+/** All records in the order of their ids: a statement of its own, since that is what is asked most. */
+export const isUsual = ({ filters, sort, asOf, deleted }: ListQuery): boolean =>
+  asOf === null &&
+  deleted === null &&
+  filters.length === 0 &&
+  sort.length === 1 &&
+  sort[0]?.field === "id" &&
+  sort[0].direction === "asc";
+
+/** A list as the database's functions take it: see `find_…`. */
+export function askedFor({ filters, sort, skip, limit, after, asOf, deleted }: ListQuery): string {
+  const values: Json[] = [skip, limit + 1, skip + limit + 1, ...(after ?? sort.map(() => null))];
+  const placed = filters.map(({ field, op, value }) => [field, op, values.push(value) - 1]);
+  const keys = sort.map(({ field, direction }, nth) => [
+    field,
+    direction,
+    after === null ? "first" : after[nth] === null ? "null" : "value",
+  ]);
+  return JSON.stringify({
+    ...{ filters: placed, sort: keys, values },
+    ...(asOf === null ? {} : { as_of: asOf }),
+    ...(deleted === null ? {} : { deleted }),
+  });
+}
+
+/** SQLSTATE of a statement that its time limit ended. */
+export const cancelled = "57014";
+
+/** A filter that no index serves reads many rows, and so does a past that much has changed since: whoever asks learns that. */
+export const inTime = <T>(work: Promise<T>, questions: readonly { readonly query: ListQuery }[]): Promise<T> =>
+  work.catch((error: unknown) => {
+    if (!(error instanceof DatabaseError && error.sqlState === cancelled) || questions.length > 1) throw error;
+    if (questions.some(({ query }) => query.asOf !== null)) {
+      const detail = {
+        en: "The list took too long to find: many records have changed since `as_of`. Ask for a later moment, or in the order of `id`.",
+        ru: "Поиск списка занял слишком много времени: с момента `as_of` изменилось много записей. Возьмите момент позже или порядок по `id`.",
+      };
+      throw new Refusal("overloaded", { retryAfter: 5, detail }, error);
+    }
+    const detail = {
+      en: "The list took too long to find. Narrow it with a filter that has an index: any but `contains`.",
+      ru: "Поиск списка занял слишком много времени. Сузьте его отбором, у которого есть индекс: любым, кроме `contains`.",
+    };
+    throw new Refusal("overloaded", { retryAfter: 5, detail }, error);
+  });
