@@ -16,8 +16,6 @@ import { aggregatesRepository } from "./repositories/aggregates-repository.ts";
 import { type ClockRepository, databaseClock, fileClock } from "./repositories/clock-repository.ts";
 import { databaseState } from "./repositories/health-statistics-repository.ts";
 import { ledgerRepository } from "./repositories/ledger-repository.ts";
-import { pastRepository } from "./repositories/past-repository.ts";
-import { recordsRepository } from "./repositories/records-repository.ts";
 import { subjectKeys } from "./repositories/subject-keys/open-keys.ts";
 import { trashRepository } from "./repositories/trash-repository.ts";
 import { workflowRepository } from "./repositories/workflow-repository.ts";
@@ -58,12 +56,14 @@ export async function onEngine<T>(around: Surroundings, work: (engine: Engine) =
   }
 }
 
-/** Opens the database for an operator who looks after records and their events, and closes it again. */
-export const withLedger = <T>(
+type Opening<Service> = <T>(
   declared: Application,
   around: Surroundings,
-  work: (ledger: LedgerService) => Promise<T>,
-): Promise<T> =>
+  work: (service: Service) => Promise<T>,
+) => Promise<T>;
+
+/** Opens the database for an operator who looks after records and their events, and closes it again. */
+export const withLedger: Opening<LedgerService> = (declared, around, work) =>
   onEngine(around, async (engine) => {
     const { plan } = makePlan(declared);
     const ledger = ledgerRepository(engine, plan, subjectKeys(engine, around.configuration.keysDirectory));
@@ -117,10 +117,9 @@ export const withExport = <T>(
   onEngine(around, async (engine) => {
     await demandDatabase(engine);
     const { configuration, secret, clock = systemClock } = around;
-    const { plan, records } = commandsParts(makePlan(declared), engine, around);
+    const { plan, records, past } = commandsParts(makePlan(declared), engine, around);
     const tokens = configuredTokens(configuration, secret, clock);
     const { roleOf } = authenticationService(plan, tokens, records, accountsRepository(engine));
-    const past = pastRepository(engine, plan, subjectKeys(engine, configuration.keysDirectory));
     const queries = queriesService({
       ...{ plan, records, past, cursors: signedCursors(secret) },
       aggregates: aggregatesRepository(engine, plan),
@@ -139,19 +138,11 @@ export const diagnoseDatabase = (declared: Application, around: Surroundings): P
   });
 
 /** Opens the database for an operator who looks after the workflows, and closes it again. */
-export const withWorkflows = <T>(
-  declared: Application,
-  around: Surroundings,
-  work: (workflows: WorkflowService) => Promise<T>,
-): Promise<T> =>
+export const withWorkflows: Opening<WorkflowService> = (declared, around, work) =>
   onEngine(around, (engine) => work(workflowService(declared, makePlan(declared).plan, workflowRepository(engine))));
 
 /** Opens the database for an operator who looks after what was deleted, and closes it again. */
-export const withTrash = <T>(
-  declared: Application,
-  around: Surroundings,
-  work: (trash: TrashService) => Promise<T>,
-): Promise<T> =>
+export const withTrash: Opening<TrashService> = (declared, around, work) =>
   onEngine(around, (engine) => {
     const planned = makePlan(declared);
     const commands = commandsService(commandsParts(planned, engine, around));
@@ -159,11 +150,8 @@ export const withTrash = <T>(
   });
 
 /** Opens the database for an operator who purges, and closes it again. */
-export const withPurges = <T>(
-  declared: Application,
-  around: Surroundings,
-  work: (purges: PurgeService) => Promise<T>,
-): Promise<T> => onEngine(around, (engine) => work(purgesOf(makePlan(declared), engine, around)));
+export const withPurges: Opening<PurgeService> = (declared, around, work) =>
+  onEngine(around, (engine) => work(purgesOf(makePlan(declared), engine, around)));
 
 /** Development's clock: PostgreSQL keeps its own; that of the embedded database is written down beside its data. */
 export const withClock = <T>(around: Surroundings, work: (clock: ClockRepository) => Promise<T>): Promise<T> =>
@@ -189,10 +177,10 @@ export async function explainRequest(
   path: string,
   name: string,
 ): Promise<Explanation> {
-  const { plan } = makePlan(declared);
   const who = name === "visitor" ? null : sownActor(declared, name);
   return onEngine(around, (engine) => {
-    const explaining = explainService(plan, recordsRepository(engine, plan), workflowRepository(engine));
+    const { plan, records } = commandsParts(makePlan(declared), engine, around);
+    const explaining = explainService(plan, records, workflowRepository(engine));
     return explaining.explain({ method, path, who, name });
   });
 }
