@@ -26,7 +26,7 @@ describe("a visitor's document", () => {
       ...["/drinks", "/drinks/{id}", "/drinks/{id}/actions", "/drinks/bulk", "/drinks/{id}/restore"],
       ...["/drinks/{id}/impact", "/users"],
       ...["/restaurants", "/restaurants/{id}", "/restaurants/{id}/actions"],
-      ...["/menu_items", "/menu_items/{id}", "/menu_items/{id}/actions"],
+      ...["/menu_items", "/menu_items/aggregate", "/menu_items/{id}", "/menu_items/{id}/actions"],
       "/sessions",
     ]);
     const orders = plan.entities.find(({ name }) => name === "orders");
@@ -59,6 +59,7 @@ test("a customer's document has a customer's actions, staff's the staff's", () =
   const ofOrders = (paths: object) => Object.keys(paths).filter((path) => path.startsWith("/orders"));
   expect(ofOrders(customer)).toEqual([
     "/orders",
+    "/orders/aggregate",
     "/orders/{id}",
     "/orders/{id}/actions",
     "/orders/{id}/history",
@@ -67,11 +68,24 @@ test("a customer's document has a customer's actions, staff's the staff's", () =
     "/orders/{id}/impact",
   ]);
   expect(ofOrders(staff)).toEqual([
-    ...["/orders", "/orders/{id}", "/orders/{id}/actions", "/orders/{id}/history", "/orders/{id}/cancel"],
+    ...[
+      "/orders",
+      "/orders/aggregate",
+      "/orders/{id}",
+      "/orders/{id}/actions",
+      "/orders/{id}/history",
+      "/orders/{id}/cancel",
+    ],
     "/orders/{id}/status",
     "/orders/{id}/impact",
   ]);
-  expect(ofOrders(manager)).toEqual(["/orders", "/orders/{id}", "/orders/{id}/actions", "/orders/{id}/history"]);
+  expect(ofOrders(manager)).toEqual([
+    "/orders",
+    "/orders/aggregate",
+    "/orders/{id}",
+    "/orders/{id}/actions",
+    "/orders/{id}/history",
+  ]);
   expect(textFor("customer")).not.toContain("on_way");
 });
 
