@@ -30,8 +30,9 @@ export async function exportRecords(
       if (!stream.write(text)) await Promise.race([new Promise((drained) => stream.once("drain", drained)), failed]);
     };
     let count = 0;
-    if (format === "csv") await write(stringify([columns]));
     for await (const page of pages) {
+      // Not before there is a page: a question that is refused leaves no header behind.
+      if (format === "csv" && count === 0) await write(stringify([columns]));
       await write(
         format === "csv"
           ? stringify(

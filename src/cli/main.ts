@@ -1,4 +1,6 @@
 import { parseArgs } from "node:util";
+import { faultAdvice } from "../kernel/fault.ts";
+import { Refusal } from "../kernel/refusal.ts";
 import { clockHere, seededToken } from "../operations.ts";
 import { clock } from "./clock.ts";
 import { doctor } from "./doctor.ts";
@@ -197,6 +199,9 @@ export async function main(words: readonly string[]): Promise<number> {
     });
   } catch (error) {
     process.stderr.write(`gesta: ${error instanceof Error ? error.message : String(error)}\n`);
+    for (const fault of error instanceof Refusal ? (error.told.errors ?? []) : []) {
+      process.stderr.write(`  ${fault.parameter ?? fault.pointer ?? ""} ${faultAdvice(fault)}\n`);
+    }
     return error instanceof Refused || (error instanceof Error && refusals.has(error.name)) ? 1 : 2;
   }
 }

@@ -87,3 +87,7 @@ export function faultMessage(fault: Fault, language: keyof Text): string {
   const template: string = faults[fault.code][language];
   return template.replace(/\{(\w+)\}/g, (_, name: string) => String(fault.parameters?.[name] ?? ""));
 }
+
+/** What is wrong and what was perhaps meant, for an operator. */
+export const faultAdvice = (fault: Fault): string =>
+  `${faultMessage(fault, "en")}${fault.suggestion === undefined ? "" : `; did you mean '${fault.suggestion}'?`}`;

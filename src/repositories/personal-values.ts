@@ -85,7 +85,8 @@ export function personalValues(plan: Plan, keys: SubjectKeys): PersonalValues {
         fields.map((field) => [field, { ...seal(key, { stream, version, field }, command.set[field] ?? null) }]),
       ),
       ...(isKept ? {} : { subject_key: key.toString("base64") }),
-      ...(known === null && isKept ? { made: stream } : {}),
+      // Only that of a new record is nobody else's yet: of any other, another command may have used it meanwhile.
+      ...(command.version === null && isKept ? { made: stream } : {}),
     };
   }
 

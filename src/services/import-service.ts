@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { type BulkMode, mostItems } from "../domain/check-bulk.ts";
 import { type Cell, headerFaults, inputOfCells } from "../domain/csv-cells.ts";
-import { type Fault, faultMessage } from "../kernel/fault.ts";
+import { type Fault, faultAdvice } from "../kernel/fault.ts";
 import { problems } from "../kernel/problem.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { nearest } from "../kernel/suggestion.ts";
@@ -279,7 +279,7 @@ class Import {
 const told = (fault: Fault) => ({
   pointer: fault.pointer ?? "",
   code: fault.code,
-  message: `${faultMessage(fault, "en")}${fault.suggestion === undefined ? "" : `; did you mean '${fault.suggestion}'?`}`,
+  message: faultAdvice(fault),
 });
 
 /** The first half of a SHA-256, as a UUIDv8 (RFC 9562 § 5.8). */

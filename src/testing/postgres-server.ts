@@ -40,7 +40,7 @@ export async function startPostgres(settings: PostgresSettings = {}): Promise<Po
   const account = serverAccount();
   const directory = mkdtempSync(join(tmpdir(), "gesta-postgres-"));
   const dataDirectory = join(directory, "data");
-  const logFile = join(directory, "server.log");
+  let starts = 0;
   let running: ChildProcess | undefined;
 
   // Whatever ends this process must not leave a server behind. Handlers of `exit` cannot wait: hence SIGQUIT.
@@ -59,8 +59,10 @@ export async function startPostgres(settings: PostgresSettings = {}): Promise<Po
       ...settings,
     };
     const parameters = Object.entries(chosen).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-    // A new log for each start, so that the reason of an earlier failure is not taken for that of this one.
-    const log = openSync(logFile, "w");
+    // A log of its own for each start: what is left of a killed server still writes into that one's.
+    starts += 1;
+    const logFile = join(directory, `server-${starts}.log`);
+    const log = openSync(logFile, "a");
     running = spawn(join(binDirectory, "postgres"), ["-D", dataDirectory, ...parameters], {
       ...account,
       cwd: directory,

@@ -59,6 +59,8 @@ describe.each(engines)("development's clock, on %s", (engine) => {
     await advance("8d");
     const anew = await app.call("POST", "/drinks", null, drink, headers);
     expect([anew.status, anew.body.id === first.body.id]).toEqual([201, false]);
+    const replayed = await app.call("POST", "/drinks", null, drink, headers);
+    expect([replayed.headers.get("idempotency-replayed"), replayed.body.id]).toEqual(["true", anew.body.id]);
     expect((await app.call("GET", "/users/me", null, undefined, withSession)).status).toBe(401);
     // The application's own clock follows at its next look.
     const asAdmin = async () => (await app.call("GET", "/users", null, undefined, admin)).status;

@@ -275,7 +275,7 @@ begin
   insert into gesta.idempotency (scope, fingerprint, entity, record_id, reply, at)
     select (c->>'key')::uuid, (c->>'fingerprint')::uuid, remember.entity,
            coalesce(c->>'id', split_part(split_part(answer, '"id":', 2), ',', 1)), substr(answer, 6),
-           case when c ? 'lasting' then 'infinity' else clock_timestamp() end
+           case when c ? 'lasting' then 'infinity' else gesta.now() end
       from unnest(commands, answers) q (c, answer)
       where c ? 'key' and answer like 'done %';
 end

@@ -119,15 +119,20 @@ test("another process waits until the first has sown", async () => {
   const database = await freshDatabase();
   const environment = { DATABASE_URL: database.url, GESTA_SEED_ORDERS: "10" };
   await sow(counting(), environment);
+  const other = await freshDatabase();
+  const sown = { DATABASE_URL: other.url, GESTA_SEED_ORDERS: "10" };
+  await sow(counting(), sown);
   await onDatabase(
     environment,
     "update gesta.migrations set hash = 'unfinished', applied_at = now() where name = 'seed'",
   );
   const second = sow(counting(), environment).then(() => "started");
-  expect(await Promise.race([second, new Promise((resolve) => setTimeout(resolve, 600, "waits"))])).toBe("waits");
+  // Begun after it, on a database that is sown, and through before it.
+  expect(await Promise.race([second, sow(counting(), sown).then(() => "waits")])).toBe("waits");
   await onDatabase(environment, "update gesta.migrations set hash = 'done' where name = 'seed'");
   expect(await second).toBe("started");
   await database.drop();
+  await other.drop();
 });
 
 describe(`delivery with ${orders} orders`, () => {

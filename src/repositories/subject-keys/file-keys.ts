@@ -3,6 +3,7 @@ import { open, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type DestroyedSubject, parseDestroyed } from "../../kernel/destroyed-subjects.ts";
 import { isUuid } from "../../kernel/identifier.ts";
+import { Refusal } from "../../kernel/refusal.ts";
 import type { SubjectKeys } from "./subject-keys.ts";
 
 /**
@@ -27,7 +28,11 @@ export function fileKeys(directory: string): SubjectKeys {
         }),
       ),
     async keep(subject, key) {
-      await written(pathOf(subject), "wx", key.toString("base64"));
+      await written(pathOf(subject), "wx", key.toString("base64")).catch((error: unknown) => {
+        // Another command was faster; decided again, this one finds that key.
+        if (isThere(error)) throw new Refusal("overloaded", { retryAfter: 1 }, error);
+        throw error;
+      });
       await synced(directory);
       return true;
     },
@@ -69,6 +74,8 @@ function readIfThere(path: string): string {
     return unlessMissing("")(error);
   }
 }
+
+const isThere = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "EEXIST";
 
 const unlessMissing =
   <T>(instead: T) =>
