@@ -28,7 +28,6 @@ try {
   const url = server.url("bench");
   const environment = { ...process.env, DATABASE_URL: url, GESTA_JWT_SECRET: secret, HOST: "127.0.0.1" };
   children.push(
-    // As `npx gesta start` does it: with the flags of its first line.
     spawn("bin/gesta.js", ["start"], {
       cwd: root,
       env: { ...environment, PORT: String(ports.gesta) },

@@ -4,7 +4,7 @@ import { policyCondition } from "../row-security/policy-condition.ts";
 import { ident, literal } from "../sql-text.ts";
 import { typeOf } from "./listed-fields.ts";
 
-/** The name under which \`gesta.listed\` knows what aggregates of an entity may be asked about. */
+/** The name under which `gesta.listed` knows what aggregates of an entity may be asked about. */
 export const groupsOf = ({ name }: Pick<EntityPlan, "name">): string => `groups of ${name}`;
 
 /** The functions that answer the aggregates that the declaration allows. */

@@ -4,7 +4,7 @@ import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
 import { isPurgeable } from "../../plan/purging.ts";
 import { policyCondition } from "../row-security/policy-condition.ts";
 import { ident, indent, literal } from "../sql-text.ts";
-import type { Reach } from "./reach.ts";
+import { type Reach, waysOf } from "./reach.ts";
 
 const restoreOf = (entity: EntityPlan): ActionPlan | undefined =>
   offeredActions(entity).find(({ kind }) => kind === "restore");
@@ -74,21 +74,14 @@ const restoreWait = ({ actions }: EntityPlan): number =>
   actions.find(({ kind }) => kind === "delete")?.barrier?.wait ?? 0;
 
 /** Living records of whoever may not read all of them, by each way in which one can be theirs. */
-function restricted(part: (found: string) => string, all: string, { all: readsAll, branches }: Reach): string {
-  const own = branches.map(({ ids, column }) =>
-    ids === null ? `${column} = (select gesta.actor())` : `${column} = any (array(${ids}))`,
-  );
-  const parts = branches.map(({ ids, column }, nth) => {
-    // Records that an earlier part has found already are left out.
-    const others = own.slice(0, nth).map((condition) => ` and (${condition}) is not true`);
-    const found = part(
-      `r.deleted_at is null and ${ids === null ? own[nth] : `${column} = reached.id`}${others.join("")}`,
-    );
+function restricted(part: (found: string) => string, all: string, reach: Reach): string {
+  const parts = waysOf(reach).map(({ ids, found }) => {
+    const living = part(`r.deleted_at is null and ${found}`);
     return ids === null
-      ? found
-      : `${literal(`(select page.* from unnest(array(${ids})) reached (id) cross join lateral `)}, ${found}, ' page)'`;
+      ? living
+      : `${literal(`(select page.* from unnest(array(${ids})) reached (id) cross join lateral `)}, ${living}, ' page)'`;
   });
-  return `if ${readsAll} then
+  return `if ${reach.all} then
   pages := concat(pages, ' union all ', ${all});
 else
   pages := concat(pages,

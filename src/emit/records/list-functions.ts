@@ -3,7 +3,7 @@ import { ident } from "../sql-text.ts";
 import { emitDeletedQuery, listsDeleted } from "./deleted-list-functions.ts";
 import { emitListed } from "./listed-fields.ts";
 import { emitPastListed, emitPastQuery } from "./past-list-functions.ts";
-import { type Reach, reachOf } from "./reach.ts";
+import { type Reach, reachOf, waysOf } from "./reach.ts";
 
 const asOwner = "language plpgsql security definer set search_path = pg_catalog, pg_temp as $$";
 
@@ -49,14 +49,9 @@ begin
 end
 $$;`;
   }
-  const own = reach.branches.map(({ ids, column }) =>
-    ids === null ? `${column} = (select gesta.actor())` : `${column} = any (array(${ids}))`,
-  );
-  const parts = reach.branches.map(({ ids, column }, nth) => {
-    // Records that an earlier part has found already are left out.
-    const others = own.slice(0, nth).map((condition) => ` and (${condition}) is not true`);
-    const found = ids === null ? own[nth] : `${column} = reached.id`;
-    const select = `${rows} and ${found}${others.join("")}`;
+  const ways = waysOf(reach);
+  const parts = ways.map(({ ids, found }) => {
+    const select = `${rows} and ${found}`;
     return ids === null
       ? [`'(select r as whole, ', keys, ' ${select}', conditions, ending, ')'`]
       : [
@@ -74,7 +69,7 @@ begin
     return ${whole};
   end if;
   if counting then
-    return concat('select ${rows} and (${own.join(" or ")})', conditions);
+    return concat('select ${rows} and (${ways.map(({ own }) => own).join(" or ")})', conditions);
   end if;
   keys := gesta.keys_of('${name}', asked->'sort');
   ending := concat(gesta.order_of('${name}', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');

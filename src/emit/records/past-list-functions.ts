@@ -1,7 +1,7 @@
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
 import { ident, indent } from "../sql-text.ts";
 import { listedFields } from "./listed-fields.ts";
-import type { Reach } from "./reach.ts";
+import { type Reach, waysOf } from "./reach.ts";
 
 /** What never changes in the life of a record. */
 const lasting = ["id", "created_at"];
@@ -89,16 +89,11 @@ ${indent(together([same(table, ""), past(today(table, `today.id in (${events})`)
 }
 
 /** For the others: parts for each way in which a record can be theirs. */
-function restricted(entity: EntityPlan, { all, branches }: Reach): string {
+function restricted(entity: EntityPlan, reach: Reach): string {
   const table = `app.${ident(entity.name)}`;
   const ofToday = (condition: string) => condition.replaceAll(/\br\./g, "today.");
-  const own = branches.map(({ ids, column }) =>
-    ids === null ? `${column} = (select gesta.actor())` : `${column} = any (array(${ids}))`,
-  );
-  const parts = branches.flatMap(({ ids, column }, nth) => {
-    // Records that an earlier part has found already are left out.
-    const others = own.slice(0, nth).map((condition) => ` and (${condition}) is not true`);
-    const found = `${ids === null ? own[nth] : `${column} = reached.id`}${others.join("")}`;
+  const ways = waysOf(reach);
+  const parts = ways.flatMap(({ ids, found }) => {
     const unchanged = same(table, ` and ${found}`);
     const living = today(table, `today.deleted_at is null and ${ofToday(found)}`);
     if (ids === null) return [unchanged, past(living)];
@@ -108,8 +103,10 @@ function restricted(entity: EntityPlan, { all, branches }: Reach): string {
       past(`select * from (select living.* from ${each} (${living} offset 0) living) today`),
     ];
   });
-  const deleted = past(today(table, `today.deleted_at > ', moment, ' and (${own.map(ofToday).join(" or ")})`));
-  return `  if not (${all}) then
+  const deleted = past(
+    today(table, `today.deleted_at > ', moment, ' and (${ways.map(({ own }) => ofToday(own)).join(" or ")})`),
+  );
+  return `  if not (${reach.all}) then
 ${indent(together([...parts, deleted]), 4)}
 ${everything(entity).replace("if early", "elsif early")}`;
 }

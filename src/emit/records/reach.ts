@@ -63,3 +63,23 @@ function branchOf(plan: Plan, entity: EntityPlan, path: string, many: boolean): 
     column,
   };
 }
+
+/** One of the ways in which a record can be an actor's, as conditions over the record `r`. */
+interface Way {
+  /** The query for the ids to look for, as `reached`; null where the record names the actor itself. */
+  readonly ids: string | null;
+  /** Whether the record is theirs in this way. */
+  readonly own: string;
+  /** Whether this way finds it: what an earlier one has found already is left out. */
+  readonly found: string;
+}
+
+export function waysOf({ branches }: Reach): readonly Way[] {
+  const own = ({ ids, column }: ReachBranch) =>
+    ids === null ? `${column} = (select gesta.actor())` : `${column} = any (array(${ids}))`;
+  return branches.map((branch, nth) => {
+    const others = branches.slice(0, nth).map((earlier) => ` and (${own(earlier)}) is not true`);
+    const here = branch.ids === null ? own(branch) : `${branch.column} = reached.id`;
+    return { ids: branch.ids, own: own(branch), found: `${here}${others.join("")}` };
+  });
+}
