@@ -97,7 +97,7 @@ export function purgeService({ plan, purges, keys, observe }: Parts): PurgeServi
         all.push(tell(purged));
       }
       for (const purged of all) await keys.destroy(purged);
-      // Sweeping out dead rows takes the owner's rights, which a start can do without: upkeep goes on with it.
+      // Dead rows that cannot be swept out now are no reason not to serve: upkeep goes on with them.
       await settle().catch((error: unknown) => observe({ kind: "sweep_failed", error }));
       return all;
     },
