@@ -490,13 +490,22 @@ create or replace function app.listed_past_drinks(field text) returns text[] lan
     when 'price' then array['r.price', 'r.price', 'numeric', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_drinks(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'bigint', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'price' then array['r.price', 'r.price', 'numeric', null, null]
+  end
+$$;
 
--- The query for a page of drinks as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of drinks as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_drinks(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_drinks(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -504,27 +513,41 @@ declare
   past_conditions text := gesta.conditions('past drinks', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at'];
+  walked text := 'walked drinks';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('drinks', asked->'sort');
-    past_keys := gesta.keys_of('past drinks', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past drinks', asked->'sort');
     past_ending := concat(gesta.order_of('past drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past drinks', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('drinks', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past drinks';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('drinks', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_drinks(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past drinks', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+  if walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.drinks today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_drinks(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at from app.drinks today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.drinks today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -1229,13 +1252,24 @@ create or replace function app.listed_past_users(field text) returns text[] lang
     when 'created_at' then array['changed.created_at', 'changed.created_at', 'timestamptz', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_users(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'status' then array['r.status', null, 'text', null, null]
+    when 'email' then array['lower(r.email)', null, 'email', null, null]
+    when 'role' then array['changed.role', null, 'text', null, null]
+    when 'created_at' then array['changed.created_at', 'changed.created_at', 'timestamptz', null, null]
+  end
+$$;
 
--- The query for a page of users as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of users as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_users(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_users(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -1243,32 +1277,50 @@ declare
   past_conditions text := gesta.conditions('past users', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at', 'role'];
+  walked text := 'walked users';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('users', asked->'sort');
-    past_keys := gesta.keys_of('past users', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('users', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past users', asked->'sort');
     past_ending := concat(gesta.order_of('past users', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past users', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('users', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past users';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('users', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_users(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past users', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if not (gesta.is_system() or gesta.roles() && array['admin']) then
+  if not (gesta.is_system() or gesta.roles() && array['admin']) and walk is not null then
+    pages := concat(
+      '(select ', walked_show, ' from (select today, today.id, today.created_at, today.role from app.users today where today.deleted_at is null and today.created_at <= ', moment, ' and today.id = (select gesta.actor())', walk, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at > ', moment, ' and (today.id = (select gesta.actor()))', early, fold, past_conditions, past_ending, ')');
+  elsif not (gesta.is_system() or gesta.roles() && array['admin']) then
     pages := concat(
       '(select ', show, ' from app.users r where r.deleted_at is null', same, ' and r.id = (select gesta.actor())', conditions, ending, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at is null and today.id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at > ', moment, ' and (today.id = (select gesta.actor()))', early, fold, past_conditions, past_ending, ')');
-  elsif early is not null and jsonb_array_length(asked->'filters') = 0 then
+  elsif walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.users today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_users(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at, today.role from app.users today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.users today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -1965,13 +2017,23 @@ create or replace function app.listed_past_restaurants(field text) returns text[
     when 'city' then array['r.city', null, 'text', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_restaurants(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'status' then array['r.status', null, 'text', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'city' then array['r.city', null, 'text', null, null]
+  end
+$$;
 
--- The query for a page of restaurants as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of restaurants as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_restaurants(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_restaurants(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -1979,27 +2041,41 @@ declare
   past_conditions text := gesta.conditions('past restaurants', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at'];
+  walked text := 'walked restaurants';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('restaurants', asked->'sort');
-    past_keys := gesta.keys_of('past restaurants', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('restaurants', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past restaurants', asked->'sort');
     past_ending := concat(gesta.order_of('past restaurants', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past restaurants', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('restaurants', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past restaurants';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('restaurants', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_restaurants(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past restaurants', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+  if walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.restaurants today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_restaurants(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at from app.restaurants today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.restaurants today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -2628,13 +2704,24 @@ create or replace function app.listed_past_menu_items(field text) returns text[]
     when 'available' then array['r.available', null, 'boolean', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_menu_items(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'restaurant_id' then array['r.restaurant_id', null, 'uuid', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'price' then array['r.price', 'r.price', 'numeric', null, null]
+    when 'available' then array['r.available', null, 'boolean', null, null]
+  end
+$$;
 
--- The query for a page of menu_items as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of menu_items as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_menu_items(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_menu_items(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -2642,27 +2729,41 @@ declare
   past_conditions text := gesta.conditions('past menu_items', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at'];
+  walked text := 'walked menu_items';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('menu_items', asked->'sort');
-    past_keys := gesta.keys_of('past menu_items', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('menu_items', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past menu_items', asked->'sort');
     past_ending := concat(gesta.order_of('past menu_items', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past menu_items', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('menu_items', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past menu_items';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('menu_items', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_menu_items(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past menu_items', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+  if walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.menu_items today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_menu_items(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at from app.menu_items today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.menu_items today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -3383,13 +3484,23 @@ create or replace function app.listed_past_promotions(field text) returns text[]
     when 'active' then array['r.active', null, 'boolean', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_promotions(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'code' then array['r.code', null, 'text', null, null]
+    when 'ends_at' then array['r.ends_at', 'r.ends_at', 'timestamptz', null, null]
+    when 'active' then array['r.active', null, 'boolean', null, null]
+  end
+$$;
 
--- The query for a page of promotions as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of promotions as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_promotions(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_promotions(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -3397,27 +3508,41 @@ declare
   past_conditions text := gesta.conditions('past promotions', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at'];
+  walked text := 'walked promotions';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('promotions', asked->'sort');
-    past_keys := gesta.keys_of('past promotions', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('promotions', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past promotions', asked->'sort');
     past_ending := concat(gesta.order_of('past promotions', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past promotions', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('promotions', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past promotions';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('promotions', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_promotions(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past promotions', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+  if walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.promotions today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_promotions(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at from app.promotions today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.promotions today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -4069,13 +4194,25 @@ create or replace function app.listed_past_orders(field text) returns text[] lan
     when 'created_at' then array['changed.created_at', 'changed.created_at', 'timestamptz', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_orders(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'status' then array['r.status', null, 'text', null, null]
+    when 'restaurant_id' then array['changed.restaurant_id', null, 'uuid', null, null]
+    when 'user_id' then array['changed.user_id', null, 'uuid', null, null]
+    when 'final_price' then array['changed.final_price', 'changed.final_price', 'numeric', null, null]
+    when 'created_at' then array['changed.created_at', 'changed.created_at', 'timestamptz', null, null]
+  end
+$$;
 
--- The query for a page of orders as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of orders as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_orders(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_orders(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -4083,34 +4220,53 @@ declare
   past_conditions text := gesta.conditions('past orders', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at', 'restaurant_id', 'user_id', 'final_price'];
+  walked text := 'walked orders';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('orders', asked->'sort');
-    past_keys := gesta.keys_of('past orders', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('orders', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past orders', asked->'sort');
     past_ending := concat(gesta.order_of('past orders', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past orders', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('orders', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past orders';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('orders', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_orders(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past orders', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if not (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']) then
+  if not (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']) and walk is not null then
+    pages := concat(
+      '(select ', walked_show, ' from (select today, today.id, today.created_at, today.restaurant_id, today.user_id, today.final_price from app.orders today where today.deleted_at is null and today.created_at <= ', moment, ' and today.user_id = (select gesta.actor())', walk, ')',
+      ' union all ', '(select page.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral ', '(select ', walked_show, ' from (select today, today.id, today.created_at, today.restaurant_id, today.user_id, today.final_price from app.orders today where today.deleted_at is null and today.created_at <= ', moment, ' and today.restaurant_id = reached.id and (today.user_id = (select gesta.actor())) is not true', walk, ')', ' page)',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at > ', moment, ' and (today.user_id = (select gesta.actor()) or today.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])))', early, fold, past_conditions, past_ending, ')');
+  elsif not (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']) then
     pages := concat(
       '(select ', show, ' from app.orders r where r.deleted_at is null', same, ' and r.user_id = (select gesta.actor())', conditions, ending, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at is null and today.user_id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
       ' union all ', '(select page.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral ', '(select ', show, ' from app.orders r where r.deleted_at is null', same, ' and r.restaurant_id = reached.id and (r.user_id = (select gesta.actor())) is not true', conditions, ending, ')', ' page)',
       ' union all ', '(select ', past_show, ' from (select * from (select living.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at is null and today.restaurant_id = reached.id and (today.user_id = (select gesta.actor())) is not true offset 0) living) today', early, fold, past_conditions, past_ending, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at > ', moment, ' and (today.user_id = (select gesta.actor()) or today.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])))', early, fold, past_conditions, past_ending, ')');
-  elsif early is not null and jsonb_array_length(asked->'filters') = 0 then
+  elsif walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.orders today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_orders(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at, today.restaurant_id, today.user_id, today.final_price from app.orders today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.orders today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -4776,13 +4932,20 @@ create or replace function app.listed_past_wallets(field text) returns text[] la
     when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_wallets(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+  end
+$$;
 
--- The query for a page of wallets as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of wallets as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_wallets(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_wallets(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -4790,32 +4953,50 @@ declare
   past_conditions text := gesta.conditions('past wallets', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at'];
+  walked text := 'walked wallets';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('wallets', asked->'sort');
-    past_keys := gesta.keys_of('past wallets', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('wallets', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past wallets', asked->'sort');
     past_ending := concat(gesta.order_of('past wallets', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past wallets', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('wallets', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past wallets';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('wallets', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_wallets(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past wallets', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if not (gesta.is_system() or gesta.roles() && array['admin']) then
+  if not (gesta.is_system() or gesta.roles() && array['admin']) and walk is not null then
+    pages := concat(
+      '(select ', walked_show, ' from (select today, today.id, today.created_at from app.wallets today where today.deleted_at is null and today.created_at <= ', moment, ' and today.user_id = (select gesta.actor())', walk, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at > ', moment, ' and (today.user_id = (select gesta.actor()))', early, fold, past_conditions, past_ending, ')');
+  elsif not (gesta.is_system() or gesta.roles() && array['admin']) then
     pages := concat(
       '(select ', show, ' from app.wallets r where r.deleted_at is null', same, ' and r.user_id = (select gesta.actor())', conditions, ending, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at is null and today.user_id = (select gesta.actor())', early, fold, past_conditions, past_ending, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at > ', moment, ' and (today.user_id = (select gesta.actor()))', early, fold, past_conditions, past_ending, ')');
-  elsif early is not null and jsonb_array_length(asked->'filters') = 0 then
+  elsif walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.wallets today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_wallets(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at from app.wallets today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.wallets today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -5419,13 +5600,23 @@ create or replace function app.listed_past_transfers(field text) returns text[] 
     when 'created_at' then array['changed.created_at', 'changed.created_at', 'timestamptz', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_transfers(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'from_wallet_id' then array['changed.from_wallet_id', null, 'uuid', null, null]
+    when 'to_wallet_id' then array['changed.to_wallet_id', null, 'uuid', null, null]
+    when 'created_at' then array['changed.created_at', 'changed.created_at', 'timestamptz', null, null]
+  end
+$$;
 
--- The query for a page of transfers as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of transfers as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_transfers(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_transfers(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -5433,34 +5624,53 @@ declare
   past_conditions text := gesta.conditions('past transfers', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at', 'from_wallet_id', 'to_wallet_id'];
+  walked text := 'walked transfers';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('transfers', asked->'sort');
-    past_keys := gesta.keys_of('past transfers', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('transfers', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past transfers', asked->'sort');
     past_ending := concat(gesta.order_of('past transfers', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past transfers', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('transfers', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past transfers';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('transfers', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_transfers(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past transfers', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if not (gesta.is_system() or gesta.roles() && array['admin']) then
+  if not (gesta.is_system() or gesta.roles() && array['admin']) and walk is not null then
+    pages := concat(
+      '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral ', '(select ', walked_show, ' from (select today, today.id, today.created_at, today.from_wallet_id, today.to_wallet_id from app.transfers today where today.deleted_at is null and today.created_at <= ', moment, ' and today.from_wallet_id = reached.id', walk, ')', ' page)',
+      ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral ', '(select ', walked_show, ' from (select today, today.id, today.created_at, today.from_wallet_id, today.to_wallet_id from app.transfers today where today.deleted_at is null and today.created_at <= ', moment, ' and today.to_wallet_id = reached.id and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', walk, ')', ' page)',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, ' and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) or today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))))', early, fold, past_conditions, past_ending, ')');
+  elsif not (gesta.is_system() or gesta.roles() && array['admin']) then
     pages := concat(
       '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral ', '(select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.from_wallet_id = reached.id', conditions, ending, ')', ' page)',
       ' union all ', '(select ', past_show, ' from (select * from (select living.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.from_wallet_id = reached.id offset 0) living) today', early, fold, past_conditions, past_ending, ')',
       ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral ', '(select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.to_wallet_id = reached.id and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', conditions, ending, ')', ' page)',
       ' union all ', '(select ', past_show, ' from (select * from (select living.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.to_wallet_id = reached.id and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true offset 0) living) today', early, fold, past_conditions, past_ending, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, ' and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) or today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))))', early, fold, past_conditions, past_ending, ')');
-  elsif early is not null and jsonb_array_length(asked->'filters') = 0 then
+  elsif walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.transfers today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_transfers(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at, today.from_wallet_id, today.to_wallet_id from app.transfers today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -6013,13 +6223,23 @@ create or replace function app.listed_past_files(field text) returns text[] lang
     when 'owner_id' then array['r.owner_id', null, 'uuid', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_files(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'size' then array['r.size', 'r.size', 'bigint', null, null]
+    when 'owner_id' then array['changed.owner_id', null, 'uuid', null, null]
+  end
+$$;
 
--- The query for a page of files as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of files as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_files(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_files(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -6027,27 +6247,41 @@ declare
   past_conditions text := gesta.conditions('past files', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at', 'owner_id'];
+  walked text := 'walked files';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('files', asked->'sort');
-    past_keys := gesta.keys_of('past files', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('files', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past files', asked->'sort');
     past_ending := concat(gesta.order_of('past files', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past files', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('files', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past files';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('files', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_files(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past files', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+  if walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.files today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_files(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at, today.owner_id from app.files today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.files today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -6668,13 +6902,23 @@ create or replace function app.listed_past_documents(field text) returns text[] 
     when 'owner_id' then array['r.owner_id', null, 'uuid', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_documents(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'uuid', null, null]
+    when 'title' then array['r.title', 'r.title', 'text', null, null]
+    when 'file_ids' then array['r.file_ids', null, 'uuid', null, null]
+    when 'owner_id' then array['changed.owner_id', null, 'uuid', null, null]
+  end
+$$;
 
--- The query for a page of documents as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of documents as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_documents(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_documents(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -6682,27 +6926,41 @@ declare
   past_conditions text := gesta.conditions('past documents', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at', 'owner_id'];
+  walked text := 'walked documents';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('documents', asked->'sort');
-    past_keys := gesta.keys_of('past documents', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('documents', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past documents', asked->'sort');
     past_ending := concat(gesta.order_of('past documents', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past documents', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('documents', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past documents';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('documents', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_documents(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past documents', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+  if walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.documents today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_documents(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at, today.owner_id from app.documents today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.documents today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -7106,26 +7364,36 @@ create or replace function gesta.listed(entity text, field text) returns text[] 
   select case entity
     when 'drinks' then app.listed_drinks(field)
     when 'past drinks' then app.listed_past_drinks(field)
+    when 'walked drinks' then app.listed_walked_drinks(field)
     when 'users' then app.listed_users(field)
     when 'past users' then app.listed_past_users(field)
+    when 'walked users' then app.listed_walked_users(field)
     when 'restaurants' then app.listed_restaurants(field)
     when 'past restaurants' then app.listed_past_restaurants(field)
+    when 'walked restaurants' then app.listed_walked_restaurants(field)
     when 'menu_items' then app.listed_menu_items(field)
     when 'past menu_items' then app.listed_past_menu_items(field)
+    when 'walked menu_items' then app.listed_walked_menu_items(field)
     when 'groups of menu_items' then app.aggregated_menu_items(field)
     when 'promotions' then app.listed_promotions(field)
     when 'past promotions' then app.listed_past_promotions(field)
+    when 'walked promotions' then app.listed_walked_promotions(field)
     when 'orders' then app.listed_orders(field)
     when 'past orders' then app.listed_past_orders(field)
+    when 'walked orders' then app.listed_walked_orders(field)
     when 'groups of orders' then app.aggregated_orders(field)
     when 'wallets' then app.listed_wallets(field)
     when 'past wallets' then app.listed_past_wallets(field)
+    when 'walked wallets' then app.listed_walked_wallets(field)
     when 'transfers' then app.listed_transfers(field)
     when 'past transfers' then app.listed_past_transfers(field)
+    when 'walked transfers' then app.listed_walked_transfers(field)
     when 'files' then app.listed_files(field)
     when 'past files' then app.listed_past_files(field)
+    when 'walked files' then app.listed_walked_files(field)
     when 'documents' then app.listed_documents(field)
     when 'past documents' then app.listed_past_documents(field)
+    when 'walked documents' then app.listed_walked_documents(field)
   end
 $$;
 
@@ -7258,6 +7526,13 @@ begin
 end
 $$;
 
+-- Whether an order, or filters, ask about nothing but some fields.
+create or replace function gesta.all_among(asked jsonb, fields text[]) returns boolean language plpgsql immutable as $$
+begin
+  return not exists (select from jsonb_array_elements(asked) each where each->>0 <> all (fields));
+end
+$$;
+
 -- Prepares a query once in a session and says how to run it: to plan it at every call takes longer than to run it. The
 -- session may have prepared anything under that name, so what stands there is run only if it is this very text.
 create or replace function gesta.prepared(statement text) returns text language plpgsql as $$
@@ -7315,6 +7590,7 @@ revoke all on function
   gesta.beyond(text, jsonb),
   gesta.keys_of(text, jsonb),
   gesta.order_of(text, jsonb),
+  gesta.all_among(jsonb, text[]),
   gesta.prepared(text),
   gesta.counted(text, boolean)
   from public;

@@ -290,13 +290,22 @@ create or replace function app.listed_past_drinks(field text) returns text[] lan
     when 'price' then array['r.price', 'r.price', 'numeric', null, null]
   end
 $$;
+-- The same where what no action changes is taken from the record of today.
+create or replace function app.listed_walked_drinks(field text) returns text[] language sql immutable as $$
+  select case field
+    when 'id' then array['changed.id', 'changed.id', 'bigint', null, null]
+    when 'name' then array['r.name', 'r.name', 'text', null, null]
+    when 'price' then array['r.price', 'r.price', 'numeric', null, null]
+  end
+$$;
 
--- The query for a page of drinks as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+-- The query for a page of drinks as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_drinks(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_drinks(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -304,27 +313,41 @@ declare
   past_conditions text := gesta.conditions('past drinks', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := array['id', 'created_at'];
+  walked text := 'walked drinks';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('drinks', asked->'sort');
-    past_keys := gesta.keys_of('past drinks', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past drinks', asked->'sort');
     past_ending := concat(gesta.order_of('past drinks', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past drinks', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('drinks', at) then
+      lasting := array['id', 'created_at'];
+      walked := 'past drinks';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('drinks', at, 100))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_drinks(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', array['id', 'created_at']) then
+        early := replace(gesta.order_of('past drinks', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
-  if early is not null and jsonb_array_length(asked->'filters') = 0 then
+  if walk is not null then
     pages := concat(
-      '(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from app.drinks today where today.deleted_at is null and today.created_at <= ', moment, early,
-        ') changed cross join lateral (select t as whole from app.then_drinks(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-        ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')',
+      '(select ', walked_show, ' from (select today, today.id, today.created_at from app.drinks today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
       ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.drinks today where ', other, ' and today.deleted_at > ', moment, '', early, fold, past_conditions, past_ending, ')');
   else
     pages := concat(
@@ -764,6 +787,7 @@ create or replace function gesta.listed(entity text, field text) returns text[] 
   select case entity
     when 'drinks' then app.listed_drinks(field)
     when 'past drinks' then app.listed_past_drinks(field)
+    when 'walked drinks' then app.listed_walked_drinks(field)
   end
 $$;
 
@@ -896,6 +920,13 @@ begin
 end
 $$;
 
+-- Whether an order, or filters, ask about nothing but some fields.
+create or replace function gesta.all_among(asked jsonb, fields text[]) returns boolean language plpgsql immutable as $$
+begin
+  return not exists (select from jsonb_array_elements(asked) each where each->>0 <> all (fields));
+end
+$$;
+
 -- Prepares a query once in a session and says how to run it: to plan it at every call takes longer than to run it. The
 -- session may have prepared anything under that name, so what stands there is run only if it is this very text.
 create or replace function gesta.prepared(statement text) returns text language plpgsql as $$
@@ -953,6 +984,7 @@ revoke all on function
   gesta.beyond(text, jsonb),
   gesta.keys_of(text, jsonb),
   gesta.order_of(text, jsonb),
+  gesta.all_among(jsonb, text[]),
   gesta.prepared(text),
   gesta.counted(text, boolean)
   from public;

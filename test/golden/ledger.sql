@@ -46,6 +46,7 @@ create table gesta.events (
 create index events_feed on gesta.events (epoch, tx, seq);
 -- What has changed since a moment; creations are no changes.
 create index events_changes on gesta.events (entity, at, stream_id) where version > 1;
+create index events_by_hand on gesta.events (entity, at) where actor_type = 'operator';
 
 -- The versions that events of an entity were written in: a start asks whether it can read them all, without a look at events.
 create table gesta.event_versions (
@@ -556,6 +557,27 @@ begin
       from gesta.events e where e.stream_id = stream and e.version < first;
   end if;
   return json_build_object('before', before, 'events', events);
+end
+$$;
+
+-- Whether records of an entity were changed since a moment more often than so many times; and whether any was by hand, or
+-- put right afterwards.
+create function gesta.changed_often(entity text, since timestamptz, few integer) returns boolean language plpgsql stable as $$
+begin
+  return (
+    select count(*) > few from (
+      select from gesta.events e
+        where e.entity = changed_often.entity and e.version > 1 and e.at > since
+        limit few + 1
+    ) changes
+  );
+end
+$$;
+create function gesta.changed_by_hand(entity text, since timestamptz) returns boolean language plpgsql stable as $$
+begin
+  return exists (
+    select from gesta.events e where e.entity = changed_by_hand.entity and e.actor_type = 'operator' and e.at > since
+  );
 end
 $$;
 

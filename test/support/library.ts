@@ -61,11 +61,11 @@ const books = entity(
       note: text(maybe),
       pages: integer(maybe),
       weight: decimal({ ...maybe, places: 3 }),
-      price: money(both),
+      price: money({ ...both, setBy: "create" }),
       lent: boolean(maybe),
       bought: instant(maybe),
-      printed: date(maybe),
-      batch: uuid(maybe),
+      printed: date({ ...maybe, setBy: "create" }),
+      batch: uuid({ ...maybe, setBy: "create" }),
       size: oneOf({ values: ["s", "m", "l"], ...maybe }),
       contact: email(maybe),
       page: url(maybe),
@@ -101,6 +101,9 @@ const books = entity(
 const person = (name: string) => seedId("people", name);
 export const names = ["reader1", "reader2", "reader3", "clerk", "keeper"] as const;
 const letters = ["a", "B", "ä", "Ж", "ж", "z", ",", "\\", "%", "_", "'", "𝒳", " "];
+
+/** Fields of `books` that nobody changes after the creation. */
+export const lasting = ["price", "printed", "batch"];
 
 /** Records of `books`, the same for the same seed. */
 export const bookInputs = (seed: number, count: number) => {

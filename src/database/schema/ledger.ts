@@ -76,6 +76,7 @@ create table gesta.events (
 create index events_feed on gesta.events (epoch, tx, seq);
 -- What has changed since a moment; creations are no changes.
 create index events_changes on gesta.events (entity, at, stream_id) where version > 1;
+create index events_by_hand on gesta.events (entity, at) where actor_type = 'operator';
 
 -- The versions that events of an entity were written in: a start asks whether it can read them all, without a look at events.
 create table gesta.event_versions (

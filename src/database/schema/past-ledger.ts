@@ -43,4 +43,25 @@ begin
   return json_build_object('before', before, 'events', events);
 end
 $$;
+
+-- Whether records of an entity were changed since a moment more often than so many times; and whether any was by hand, or
+-- put right afterwards.
+create function gesta.changed_often(entity text, since timestamptz, few integer) returns boolean language plpgsql stable as $$
+begin
+  return (
+    select count(*) > few from (
+      select from gesta.events e
+        where e.entity = changed_often.entity and e.version > 1 and e.at > since
+        limit few + 1
+    ) changes
+  );
+end
+$$;
+create function gesta.changed_by_hand(entity text, since timestamptz) returns boolean language plpgsql stable as $$
+begin
+  return exists (
+    select from gesta.events e where e.entity = changed_by_hand.entity and e.actor_type = 'operator' and e.at > since
+  );
+end
+$$;
 `;

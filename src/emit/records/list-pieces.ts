@@ -18,6 +18,7 @@ const signatures = [
   "gesta.beyond(text, jsonb)",
   "gesta.keys_of(text, jsonb)",
   "gesta.order_of(text, jsonb)",
+  "gesta.all_among(jsonb, text[])",
   "gesta.prepared(text)",
   "gesta.counted(text, boolean)",
 ];
@@ -60,6 +61,7 @@ ${plan.entities
   .flatMap((entity) => [
     `    when ${literal(entity.name)} then app.listed_${entity.name}(field)`,
     `    when ${literal(`past ${entity.name}`)} then app.listed_past_${entity.name}(field)`,
+    `    when ${literal(`walked ${entity.name}`)} then app.listed_walked_${entity.name}(field)`,
     ...(entity.aggregates === null
       ? []
       : [`    when ${literal(groupsOf(entity))} then app.aggregated_${entity.name}(field)`]),
@@ -194,6 +196,13 @@ begin
     keys := keys || concat(name, case key->>1 when 'desc' then ' desc' end);
   end loop;
   return concat(' order by ', array_to_string(keys, ', '));
+end
+$$;
+
+-- Whether an order, or filters, ask about nothing but some fields.
+create or replace function gesta.all_among(asked jsonb, fields text[]) returns boolean language plpgsql immutable as $$
+begin
+  return not exists (select from jsonb_array_elements(asked) each where each->>0 <> all (fields));
 end
 $$;
 

@@ -1,32 +1,42 @@
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
-import { ident, indent } from "../sql-text.ts";
+import { ident, indent, literals } from "../sql-text.ts";
+import { lastingFields, stampedFields } from "./lasting-fields.ts";
 import { listedFields } from "./listed-fields.ts";
 import { type Reach, waysOf } from "./reach.ts";
 
-/** What never changes in the life of a record. */
-const lasting = ["id", "created_at"];
+/** Changes since a moment up to which all that has changed is folded, whatever is asked for: some milliseconds. */
+const fewChanges = 100;
 
-/** The same for records that have changed since: values as they were, judged by the record of today. */
-export const emitPastListed = (plan: Plan, entity: EntityPlan): string =>
-  `-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
-create or replace function app.listed_past_${entity.name}(field text) returns text[] language sql immutable as $$
-${listedFields(plan, entity, (name) => (lasting.includes(name) ? `changed.${name}` : `r.${ident(name)}`), "(changed.today)")}
+/** What lists ask of records as they were, judged by the record of today: where all are folded, and where they are walked. */
+export function emitPastListed(plan: Plan, entity: EntityPlan): string {
+  const listed = (title: string, lasting: readonly string[]) => {
+    const columnOf = (field: string) => `${lasting.includes(field) ? "changed" : "r"}.${ident(field)}`;
+    return `create or replace function app.listed_${title}_${entity.name}(field text) returns text[] language sql immutable as $$
+${listedFields(plan, entity, columnOf, "(changed.today)")}
 $$;`;
+  };
+  return `-- The same of records that have changed since a moment: values as they were then, read by whom the record of today says.
+${listed("past", stampedFields)}
+-- The same where what no action changes is taken from the record of today.
+${listed("walked", lastingFields(entity))}`;
+}
 
 /**
- * A list as of a moment is two: records that have not changed since are as they were, and come from the table by its
- * indexes; the others are folded from their events. Where the order cannot have changed and nothing is filtered, the
- * records are walked in it, and no more are folded than the page has. The moment stands in the text, since only a plan
- * for this very moment knows which are few.
+ * A list as of a moment is found in one of two ways. Where its order cannot have changed, the records of today are walked
+ * in it, by the index that a list of today would use, and folded as they come until the page is full; what cannot have
+ * changed is filtered before. Otherwise it is two lists: what has not changed since comes from the table by its indexes,
+ * and all that has is folded from its events. The moment stands in the text, since only a plan for this very moment knows
+ * which are few.
  */
 export function emitPastQuery(entity: EntityPlan, reach: Reach | null): string {
   const { name } = entity;
-  return `-- The query for a page of ${name} as of a moment, or for all that are to be counted: what has not changed since, and what
--- has, as it was.
+  return `-- The query for a page of ${name} as of a moment, or for all that are to be counted: records walked in an order that lasts,
+-- or what has not changed since and what has, as it was.
 create or replace function app.query_past_${name}(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  moment text := format('%L::timestamptz', gesta.instant((asked->>'as_of')::timestamptz));
+  at timestamptz := (asked->>'as_of')::timestamptz;
+  moment text := format('%L::timestamptz', gesta.instant(at));
   same text := format(' and r.updated_at <= %1$s and r.created_at <= %1$s', moment);
   other text := format('today.updated_at > %1$s and today.created_at <= %1$s', moment);
   fold text := format(') changed cross join lateral app.then_${name}(changed.today, %s, null) r where r.deleted_at is null', moment);
@@ -34,20 +44,36 @@ declare
   past_conditions text := gesta.conditions('past ${name}', asked);
   show text := '1';
   past_show text := '1';
-  past_keys text;
   ending text;
   past_ending text;
+  lasting text[] := ${literals(lastingFields(entity))};
+  walked text := 'walked ${name}';
+  walked_show text;
+  walk text;
   early text;
   pages text;
 begin
   if not counting then
     show := 'r as whole, r as today, ' || gesta.keys_of('${name}', asked->'sort');
-    past_keys := gesta.keys_of('past ${name}', asked->'sort');
-    past_show := concat('r as whole, changed.today, ', past_keys);
     ending := concat(gesta.order_of('${name}', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+    past_show := 'r as whole, changed.today, ' || gesta.keys_of('past ${name}', asked->'sort');
     past_ending := concat(gesta.order_of('past ${name}', asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
-    if not exists (select from jsonb_array_elements(asked->'sort') key where key->>0 not in ('id', 'created_at')) then
-      early := replace(gesta.order_of('past ${name}', asked->'sort'), 'changed.', 'today.');
+    -- No declaration binds who changes records by hand: then stamps alone last.
+    if gesta.changed_by_hand('${name}', at) then
+      lasting := ${literals(stampedFields)};
+      walked := 'past ${name}';
+    end if;
+    if gesta.all_among(asked->'sort', lasting)
+      and (gesta.all_among(asked->'filters', lasting) or gesta.changed_often('${name}', at, ${fewChanges}))
+    then
+      walked_show := 'r.whole, changed.today, ' || gesta.keys_of(walked, asked->'sort');
+      walk := concat(format(
+        ') changed cross join lateral (select t.*, t as whole from app.then_${name}(changed.today, %1$s, null) t where (changed.today).updated_at > %1$s and t.deleted_at is null'
+        ' union all select (changed.today).*, changed.today where (changed.today).updated_at <= %1$s) r where true', moment),
+        gesta.conditions(walked, asked), gesta.order_of(walked, asked->'sort'), ' limit ', (asked->'values'->>2)::integer);
+      if gesta.all_among(asked->'sort', ${literals(stampedFields)}) then
+        early := replace(gesta.order_of('past ${name}', asked->'sort'), 'changed.', 'today.');
+      end if;
     end if;
   end if;
 ${reach === null ? everything(entity) : restricted(entity, reach)}  if counting then return concat('select from (', pages, ') counted'); end if;
@@ -68,20 +94,29 @@ const past = (today: string): string =>
 const today = (table: string, found: string): string =>
   `select today, today.id, today.created_at from ${table} today where ', other, ' and ${found}`;
 
+/** Records of today in an order that lasts, each as it was. */
+function walked(entity: EntityPlan, found: string): string {
+  const columns = ["today", ...lastingFields(entity).map((field) => `today.${ident(field)}`)].join(", ");
+  return `'(select ', walked_show, ' from (select ${columns} from ${tableOf(entity)} today where today.deleted_at is null and today.created_at <= ', moment, '${found}', walk, ')'`;
+}
+
+const deletedSince = (entity: EntityPlan, found: string): string =>
+  past(today(tableOf(entity), `today.deleted_at > ', moment, '${found}`));
+
+const tableOf = ({ name }: EntityPlan): string => `app.${ident(name)}`;
+
 const together = (parts: readonly string[]): string =>
   `pages := concat(
 ${indent(parts.join(",\n' union all ', "), 2)});`;
 
 /** For whoever may read all of them. */
-function everything({ name, id: kind }: EntityPlan): string {
-  const table = `app.${ident(name)}`;
+function everything(entity: EntityPlan): string {
+  const { name, id: kind } = entity;
+  const table = tableOf(entity);
   const id = kind === "serial" ? "gesta.serial_id(e.stream_id)" : "e.stream_id";
   const events = `select ${id} from gesta.events e where e.entity = ''${name}'' and e.version > 1 and e.at > ', moment, '`;
-  const walk = `'(select r.whole, changed.today, ', past_keys, ' from (select today, today.id, today.created_at from ${table} today where today.deleted_at is null and today.created_at <= ', moment, early,
-  ') changed cross join lateral (select t as whole from app.then_${name}(changed.today, ', moment, ', null) t where (changed.today).updated_at > ', moment, ' and t.deleted_at is null',
-  ' union all select changed.today where (changed.today).updated_at <= ', moment, ') r where true', past_conditions, past_ending, ')'`;
-  return `  if early is not null and jsonb_array_length(asked->'filters') = 0 then
-${indent(together([walk, past(today(table, "today.deleted_at > ', moment, '"))]), 4)}
+  return `  if walk is not null then
+${indent(together([walked(entity, ""), deletedSince(entity, "")]), 4)}
   else
 ${indent(together([same(table, ""), past(today(table, `today.id in (${events})`))]), 4)}
   end if;
@@ -90,23 +125,26 @@ ${indent(together([same(table, ""), past(today(table, `today.id in (${events})`)
 
 /** For the others: parts for each way in which a record can be theirs. */
 function restricted(entity: EntityPlan, reach: Reach): string {
-  const table = `app.${ident(entity.name)}`;
+  const table = tableOf(entity);
   const ofToday = (condition: string) => condition.replaceAll(/\br\./g, "today.");
   const ways = waysOf(reach);
-  const parts = ways.flatMap(({ ids, found }) => {
-    const unchanged = same(table, ` and ${found}`);
+  const each = (ids: string) => `unnest(array(${ids})) reached (id) cross join lateral`;
+  const paged = (ids: string | null, part: string) =>
+    ids === null ? part : `'(select page.* from ${each(ids)} ', ${part}, ' page)'`;
+  const walks = ways.map(({ ids, found }) => paged(ids, walked(entity, ` and ${ofToday(found)}`)));
+  const folds = ways.flatMap(({ ids, found }) => {
     const living = today(table, `today.deleted_at is null and ${ofToday(found)}`);
-    if (ids === null) return [unchanged, past(living)];
-    const each = `unnest(array(${ids})) reached (id) cross join lateral`;
     return [
-      `'(select page.* from ${each} ', ${unchanged}, ' page)'`,
-      past(`select * from (select living.* from ${each} (${living} offset 0) living) today`),
+      paged(ids, same(table, ` and ${found}`)),
+      past(
+        ids === null ? living : `select * from (select living.* from ${each(ids)} (${living} offset 0) living) today`,
+      ),
     ];
   });
-  const deleted = past(
-    today(table, `today.deleted_at > ', moment, ' and (${ways.map(({ own }) => ofToday(own)).join(" or ")})`),
-  );
-  return `  if not (${reach.all}) then
-${indent(together([...parts, deleted]), 4)}
-${everything(entity).replace("if early", "elsif early")}`;
+  const deleted = deletedSince(entity, ` and (${ways.map(({ own }) => ofToday(own)).join(" or ")})`);
+  return `  if not (${reach.all}) and walk is not null then
+${indent(together([...walks, deleted]), 4)}
+  elsif not (${reach.all}) then
+${indent(together([...folds, deleted]), 4)}
+${everything(entity).replace("if walk", "elsif walk")}`;
 }
