@@ -138,16 +138,20 @@ function emitDependents(plan: Plan): string {
         return query select distinct ${found}, r.id::text, r.version from ${table}, unnest(${column}) e (id)
           where r.deleted_at is null and e.id in (select unnest(ids::${type})) limit most;
       end if;`
-        : `return query select ${found}, r.id::text, r.version
-        from ${table} where ${column} = any (ids::${type}) and r.deleted_at is null limit most;`;
+        : `return query select ${found}, r.id::text, r.version from unnest(ids::${type}) q (id), lateral (
+        select r.id, r.version from ${table} where ${column} = q.id and r.deleted_at is null offset 0
+      ) r limit most;`;
     });
     return `    when ${literal(target.name)} then
       ${parts.join("\n      ")}`;
   });
   const body = cases.length === 0 ? "  return;" : `  case of_entity\n${cases.join("\n")}\n    else\n  end case;`;
-  return `-- The living records that refer to records of an entity, by the references that have a say; so many of each at most.
+  return `-- The living records that refer to records of an entity, by the references that have a say; so many of each at most. A
+-- plan is made once, for one id as for thousands, and for tables that nobody has analysed yet: without these settings it
+-- may compare each id with each row.
 create or replace function gesta.dependents(of_entity text, ids text[], most integer) returns setof gesta.dependent
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_nestloop = off as $$
 begin
 ${body}
 end
