@@ -1,5 +1,5 @@
 import { Refusal } from "../kernel/refusal.ts";
-import { DatabaseError } from "./engine.ts";
+import { DatabaseError, endingLimit } from "./engine.ts";
 
 interface Waiting<Question, Answer> {
   readonly question: Question;
@@ -22,11 +22,15 @@ export interface BatchLimits {
   readonly waiting: number;
 }
 
+/** Questions of one batch that may each take as long as a statement may, one after another. */
+const mostEnded = 2;
+
 /**
  * Answers questions that wait at the same moment with one statement, first come first served. No timer: a lone
  * question leaves at the end of the turn of the event loop in which it came, and while statements are under way the
  * next batch gathers by itself. A statement that the database refuses is asked again question by question, so one
- * question's failure is its own; it was rolled back whole, so nothing happens twice.
+ * question's failure is its own; it was rolled back whole, so nothing happens twice. So is one that took too long; after
+ * the second of a batch that does by itself, the rest are not tried any more, or a lane would be taken up for minutes.
  *
  * Where `sameAs` is given, questions with the same text that wait at the same moment are asked once. None joins a
  * statement that has left: each is answered by one that began after the question came, so it sees all that was
@@ -96,19 +100,30 @@ export class Batch<Question, Answer> {
     }
   }
 
-  async #answer(batch: readonly Waiting<Question, Answer>[]): Promise<void> {
+  /** @returns whether a time limit ended it */
+  async #answer(batch: readonly Waiting<Question, Answer>[]): Promise<boolean> {
     try {
       const answers = await this.#ask(batch.map(({ question }) => question));
       if (answers.length !== batch.length) throw new Error(`${batch.length} questions got ${answers.length} answers`);
       for (const [index, answer] of answers.entries()) {
         for (const { resolve } of batch[index]?.askers ?? []) resolve(answer);
       }
+      return false;
     } catch (error) {
-      if (batch.length > 1 && error instanceof DatabaseError) {
-        for (const one of batch) await this.#answer([one]);
+      if (batch.length > 1 && (error instanceof DatabaseError || endingLimit(error) !== null)) {
+        let ended = 0;
+        for (const one of batch) {
+          if (ended >= mostEnded) reject(one, error);
+          else if (await this.#answer([one])) ended++;
+        }
       } else {
-        for (const { askers } of batch) for (const { reject } of askers) reject(error);
+        for (const one of batch) reject(one, error);
       }
+      return endingLimit(error) !== null;
     }
   }
 }
+
+const reject = <Answer>({ askers }: Pick<Waiting<unknown, Answer>, "askers">, error: unknown): void => {
+  for (const asker of askers) asker.reject(error);
+};

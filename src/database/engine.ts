@@ -1,3 +1,5 @@
+import { Refusal } from "../kernel/refusal.ts";
+
 /** A statement with a fixed text, prepared once per connection under its name. */
 export interface Statement {
   readonly name: string;
@@ -39,6 +41,19 @@ export class DatabaseError extends Error {
     super(message, { cause });
     this.name = "DatabaseError";
     this.sqlState = sqlState;
+  }
+}
+
+/** Which time limit ended a statement, its own or that of a lock it waited for; null where none did. Nothing was stored. */
+export function endingLimit(error: unknown): "statement" | "lock" | null {
+  if (!(error instanceof Refusal && error.cause instanceof DatabaseError)) return null;
+  switch (error.cause.sqlState) {
+    case "57014":
+      return "statement";
+    case "55P03":
+      return "lock";
+    default:
+      return null;
   }
 }
 

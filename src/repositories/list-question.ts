@@ -1,4 +1,4 @@
-import { DatabaseError } from "../database/engine.ts";
+import { endingLimit } from "../database/engine.ts";
 import type { ListQuery } from "../domain/reading/list-query.ts";
 import type { Json } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -28,13 +28,10 @@ export function askedFor({ filters, sort, skip, limit, after, asOf, deleted }: L
   });
 }
 
-/** SQLSTATE of a statement that its time limit ended. */
-export const cancelled = "57014";
-
 /** A filter that no index serves reads many rows, and so does a past that much has changed since: whoever asks learns that. */
 export const inTime = <T>(work: Promise<T>, questions: readonly { readonly query: ListQuery }[]): Promise<T> =>
   work.catch((error: unknown) => {
-    if (!(error instanceof DatabaseError && error.sqlState === cancelled) || questions.length > 1) throw error;
+    if (endingLimit(error) !== "statement" || questions.length > 1) throw error;
     if (questions.some(({ query }) => query.asOf !== null)) {
       const detail = {
         en: "The list took too long to find: many records have changed since `as_of`. Ask for a later moment, or in the order of `id`.",

@@ -4,7 +4,7 @@ import type { ListQuery } from "../domain/reading/list-query.ts";
 import type { Json, JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
-import { askedFor, cancelled, inTime, isUsual } from "./list-question.ts";
+import { askedFor, inTime, isUsual } from "./list-question.ts";
 import { type PersonalValues, personalValues, type SealedParts } from "./personal-values.ts";
 import { openPages, writeAllSealed, writeSealed } from "./sealed-records.ts";
 import { schemaKeys } from "./subject-keys/schema-keys.ts";
@@ -74,6 +74,8 @@ export type Written =
   | { readonly outcome: "frozen"; readonly state: string; readonly fields: readonly string[] }
   | { readonly outcome: "gone"; readonly deletedAt: string }
   | { readonly outcome: "unchanged" | "conflict" | "forbidden" | "not_found" | "unauthenticated" | "purged" }
+  /** A lock was waited for too long: somebody works on it outside. */
+  | { readonly outcome: "locked" }
   | { readonly outcome: "in_flight" | "mismatch" }
   | { readonly outcome: "blocked" | "too_many" | "unconfirmed" }
   | { readonly outcome: "held"; readonly entity: string; readonly field: string };
@@ -308,7 +310,6 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: P
         return [parseWhole(rows.map((row) => textOf(row[0])))];
       } catch (error) {
         if (!(error instanceof DatabaseError)) throw error;
-        if (error.sqlState === cancelled) throw new Refusal("overloaded", { retryAfter: 1 }, error);
         if (!["40001", "40P01"].includes(error.sqlState)) throw error;
         return [{ outcome: "refused", answers: commands.map(() => ({ outcome: "conflict" })) }];
       }
@@ -320,8 +321,6 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: P
         return rows.map((row) => parseWritten(textOf(row[0])));
       } catch (error) {
         if (!(error instanceof DatabaseError) || commands.length > 1) throw error;
-        // It took longer than a statement may.
-        if (error.sqlState === "57014") throw new Refusal("overloaded", { retryAfter: 1 }, error);
         // Two deletes that met each other's records: nothing was written, and the next try sees what the other did.
         if (["40001", "40P01"].includes(error.sqlState)) return [{ outcome: "conflict" }];
         throw error;
@@ -450,6 +449,7 @@ function parseWritten(text: string): Written {
     case "unchanged":
     case "purged":
     case "conflict":
+    case "locked":
     case "forbidden":
     case "not_found":
     case "unauthenticated":

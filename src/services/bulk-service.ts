@@ -151,7 +151,7 @@ function refusalFor(
   answer: Exclude<Written, { outcome: "done" }>,
 ): Refusal {
   const refusal = refusalOf(answer, entity, observe);
-  if (refusal instanceof Refusal) return refusal;
+  if (refusal instanceof Refusal && problems[refusal.code].status < 500) return refusal;
   throw refusal;
 }
 

@@ -50,6 +50,8 @@ export function refusalOf(
     case "unauthenticated":
     case "conflict":
       return new Refusal(written.outcome);
+    case "locked":
+      return new Refusal("overloaded", { retryAfter: 1 });
     case "in_flight":
       return new Refusal("idempotency_in_flight", { retryAfter: 1 });
     case "mismatch":

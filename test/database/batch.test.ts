@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { Batch } from "../../src/database/batch.ts";
 import { DatabaseError } from "../../src/database/engine.ts";
+import { Refusal } from "../../src/kernel/refusal.ts";
 
 const limits = { size: 4, lanes: 1, waiting: 6 };
 const text = (question: string) => question;
@@ -65,4 +66,21 @@ test("askers of equal questions count among those that wait", async () => {
   const answers = await Promise.allSettled(Array.from({ length: 7 }, () => batch.ask("a")));
   expect(answers.map(({ status }) => status)).toEqual([...Array(6).fill("fulfilled"), "rejected"]);
   expect(await batch.ask("a")).toBe("a");
+});
+
+test("what takes too long takes nobody along, and no more than two of a batch are waited for", async () => {
+  const asked: string[] = [];
+  const tooLong = () => new Refusal("overloaded", {}, new DatabaseError("57014", "canceling statement", null));
+  const batch = new Batch<string, string>(
+    async (questions) => {
+      asked.push(questions.join());
+      if (questions.some((question) => question.startsWith("slow"))) throw tooLong();
+      return questions;
+    },
+    limits,
+    text,
+  );
+  const answers = await Promise.allSettled(["slow 1", "good", "slow 2", "late"].map((question) => batch.ask(question)));
+  expect(answers.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "rejected", "rejected"]);
+  expect(asked).toEqual(["slow 1,good,slow 2,late", "slow 1", "good", "slow 2"]);
 });

@@ -7800,11 +7800,11 @@ $$;
 set local role gesta_gate;
 
 -- The living records that refer to records of an entity, by the references that have a say; so many of each at most. A
--- plan is made once, for one id as for thousands, and for tables that nobody has analysed yet: without these settings it
--- may compare each id with each row.
+-- plan is made once, for one id as for thousands, and for tables that nobody has analysed yet: with nested loops it may
+-- compare each id with each entry of each list.
 create or replace function gesta.dependents(of_entity text, ids text[], most integer) returns setof gesta.dependent
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_nestloop = off as $$
+set search_path = pg_catalog, pg_temp set enable_nestloop = off as $$
 begin
   case of_entity
     when 'files' then

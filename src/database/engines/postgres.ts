@@ -82,7 +82,7 @@ export function postgresEngine(options: PostgresOptions): Engine {
         client.release(refused === null);
         if (refused !== null && isShortage(refused)) {
           options.observe({ kind: "database_error", statement: statement.name, error });
-          throw new Refusal("overloaded", { retryAfter: 1 }, error);
+          throw new Refusal("overloaded", { retryAfter: 1 }, new DatabaseError(refused, String(error), error));
         }
         if (refused !== null) throw new DatabaseError(refused, String(error), error);
         options.observe({ kind: "connection_lost", error });

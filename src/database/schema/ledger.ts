@@ -328,7 +328,8 @@ ${purgeLedgerSql}
 create function gesta.refusal(state text, broken text, message text) returns text language sql immutable as $$
   select case
     when state = '23505' and broken = 'events_pkey' then 'conflict'
-    when state in ('40001', '40P01', '55P03') then 'conflict'
+    when state in ('40001', '40P01') then 'conflict'
+    when state = '55P03' then 'locked'
     when state = '23505' then 'unique ' || broken
     when state = '23503' then 'reference ' || broken
     when state in ('23514', '23502') or state like '22%' then 'invalid ' || coalesce(broken, '')
