@@ -12,6 +12,7 @@ import { emitListPieces } from "./records/list-pieces.ts";
 import { emitPastFunctions } from "./records/past-functions.ts";
 import { emitReadFunctions } from "./records/read-functions.ts";
 import { emitRecordJson } from "./records/record-json.ts";
+import { emitSeeking, finderFunctions, findPolicy, soughtColumns, soughtFunction } from "./records/seek-function.ts";
 import { emitUpcasts } from "./records/upcast-functions.ts";
 import { emitEffects, emitWriteFunctions } from "./records/write-functions.ts";
 import { takesBulk } from "./records/write-parts.ts";
@@ -55,9 +56,10 @@ export const emitSchema = (plan: Plan): Schema => ({
     emitPurge(plan),
     emitTransitions(plan),
     // Of the application's role, too: an earlier version may have had functions that are no longer called.
-    "revoke all on all functions in schema app from public, gesta_app;",
+    "revoke all on all functions in schema app from public, gesta_app, gesta_finder;",
     "revoke all on function gesta.apply(text, jsonb[]), gesta.apply_effects(jsonb[], text[]) from public;",
     ...plan.entities.map((entity) => emitGrants(plan, entity)),
+    emitSeeking(plan),
   ].join("\n\n"),
 });
 
@@ -66,8 +68,10 @@ export const emitCatalogue = (plan: Plan) => ({
   tables: plan.entities.map((entity) => ({
     name: `app.${ident(entity.name)}`,
     columns: readableColumns(entity),
-    policies: [...policiesOf(plan, entity), ...gatePolicies(plan, entity), ...lookPolicies(plan, entity)],
+    policies: [...policiesOf(plan, entity), ...gatePolicies(plan, entity), ...lookPolicies(plan, entity), findPolicy],
+    soughtColumns: soughtColumns(plan, entity),
   })),
+  finder: { owns: soughtFunction, calls: finderFunctions(plan) },
   functions: [
     "gesta.enter(text)",
     ...(hasBarriers(plan) ? ["gesta.impact(text, text, text)"] : []),

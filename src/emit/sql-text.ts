@@ -36,3 +36,6 @@ export const indent = (text: string, spaces: number): string =>
     .split("\n")
     .map((line) => (line === "" ? line : " ".repeat(spaces) + line))
     .join("\n");
+
+/** A part of a statement, as it stands within a quoted text. */
+export const inText = (part: string): string => part.replaceAll("'", "''");

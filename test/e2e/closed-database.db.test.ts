@@ -46,6 +46,10 @@ describe("the database, asked with plain SQL as the application's role", () => {
     "alter table app.orders disable row level security",
     "alter table gesta.events disable trigger all",
     "select app.apply_orders('{}')",
+    `select gesta.sought('orders', '{"filters":[],"sort":[["id","asc","first"]],"values":[0,9,9,null]}')`,
+    "select gesta.narrowed('orders', '{}')",
+    "select app.query_orders('{}', false)",
+    "create or replace function gesta.sought(entity text, asked jsonb) returns text[] language sql as $$ select null $$",
     "set role gesta_owner; create table app.x ()",
   ])("refuses %s", async (text) => {
     if (text.startsWith("set role")) {
@@ -126,6 +130,65 @@ describe("the database, asked with plain SQL as the application's role", () => {
     expect((await count(null)).n).toBe(0);
     const { rows } = await client.query("select count(*)::int as n from app.orders");
     expect(rows).toEqual([{ n: 0 }]);
+  });
+
+  test("finds by a price what the actor may read, whatever a list is asked for", async () => {
+    const sort = [["id", "asc", "first"]];
+    const values = [0, 101, 101, null, 0];
+    const cheap = { filters: [["final_price", "gte", 4]], sort, values };
+    const find = async (who: string | null, asked: object): Promise<readonly string[]> => {
+      const { rows } = await client.query("select app.find_orders($1, $2) as answer", [who, JSON.stringify(asked)]);
+      const listed: readonly { readonly id: string }[] = JSON.parse(rows[0].answer.split("\n")[1]);
+      return listed.map(({ id }) => id);
+    };
+    expect(await find(as("customer1"), cheap)).toContain(order);
+    expect(await find(as("manager"), cheap)).toContain(order);
+    expect(await find(as("staff1"), cheap)).toContain(order);
+    expect(await find(as("customer2"), cheap)).not.toContain(order);
+    expect(await find(null, cheap)).toEqual([]);
+
+    // What looks as if it were sought by no policy is run by the owner, whom policies hold back.
+    const failed = await find(as("customer2"), { ...cheap, sought: true }).catch(() => []);
+    expect(failed).not.toContain(order);
+    const hostile = [
+      { ...cheap, filters: [["final_price >= 0) or (true", "gte", 4]] },
+      { ...cheap, filters: [["final_price", "gte", "4) or (true"]] },
+      { ...cheap, filters: [["final_price", ">= 0 or", 4]] },
+      { ...cheap, filters: [["items", "eq", 4]] },
+      { ...cheap, sort: [["(select 1)", "asc", "first"]] },
+      { ...cheap, values: [0, "1 union all select id from app.orders", 9, null, 0] },
+      { ...cheap, values: [0, 9, 9, null, "0) or (true"] },
+    ];
+    for (const asked of hostile) {
+      const found = await find(as("customer2"), asked).catch((error) => [error.code]);
+      expect(found, JSON.stringify(asked)).not.toContain(order);
+      if (asked.filters[0]?.[1] === "gte")
+        expect(found, JSON.stringify(asked)).toEqual([expect.stringMatching(/^\w{5}$/)]);
+    }
+  });
+
+  test("has nothing of the session's run by the role that no policy holds back", async () => {
+    const asked = JSON.stringify({
+      filters: [["final_price", "gte", 4]],
+      sort: [["id", "asc", "first"]],
+      values: [0, 101, 101, null, 0],
+    });
+    const traps = [
+      "create function pg_temp.lower(text) returns text language sql as $$ select 'trapped' $$",
+      "create function pg_temp.greatest_of() returns text language sql as $$ select current_user::text $$",
+      "create temp table pg_class (oid oid, reltuples real)",
+      "create temp table orders (id uuid, deleted_at timestamptz, final_price numeric)",
+      "create function pg_temp.listed_orders(text) returns text[] language sql as $$ select array['1', '1', 'text'] $$",
+      "set search_path = pg_temp, public",
+    ];
+    const text = "select app.find_orders($1, $2) as answer";
+    const before = (await client.query(text, [as("customer2"), asked])).rows;
+    for (const trap of traps) await client.query(trap);
+    expect((await client.query(text, [as("customer2"), asked])).rows).toEqual(before);
+    await client.query("reset search_path");
+    await client.query("discard temp");
+    const { rows } = await client.query("select pg_has_role('gesta_app', 'gesta_finder', 'member') as member");
+    expect(rows).toEqual([{ member: false }]);
   });
 
   test("holds an event for each step of an order, with its author and time", async () => {

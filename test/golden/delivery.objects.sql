@@ -437,14 +437,17 @@ create or replace function app.listed_drinks(field text) returns text[] language
   end
 $$;
 
--- The query for a page of drinks, or for all that are to be counted.
+-- The query for a page of drinks, for the ids of it where it is sought, or for all that are to be
+-- counted.
 create or replace function app.query_drinks(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('drinks', asked);
 begin
+  if asked ? 'sought' then conditions := gesta.narrowed('drinks', asked); end if;
   if counting then return concat('select from app.drinks r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select r from app.drinks r where r.deleted_at is null', conditions, gesta.order_of('drinks', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select ', shown, ' from app.drinks r where r.deleted_at is null', conditions, gesta.order_of('drinks', asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -469,16 +472,15 @@ declare
   pages text;
 begin
   if not counting then
-    show := concat('r as whole, ', gesta.keys_of('drinks', asked->'sort'));
-    ending := concat(gesta.order_of('drinks', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+    show := concat(case when asked ? 'sought' then 'r.id' else 'r' end, ' as whole, ', gesta.keys_of('drinks', asked->'sort'));
+    ending := concat(gesta.order_of('drinks', asked->'sort'), gesta.part_of(asked));
   end if;
   pages := concat('(select ', show, ' from app.drinks r where r.deleted_at is not null', conditions, ending, ')');
   if asked->>'deleted' = 'include' then
-    pages := concat(pages, ' union all ', '(select ', show, ' from app.drinks r where r.deleted_at is null', conditions, ending, ')');
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.drinks r where r.deleted_at is null', case when asked ? 'sought' then gesta.narrowed('drinks', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
-    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -570,16 +572,21 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'deleted' then
-    execute gesta.prepared(app.query_deleted_drinks(asked, false)) into rows;
-    bodies := array(select app.shown_deleted_drinks(r) from unnest(rows) r);
-  elsif not asked ? 'as_of' then
-    execute gesta.prepared(app.query_drinks(asked, false)) into rows;
-    bodies := array(select app.shown_drinks(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_drinks(asked, false) into bodies;
+  else
+    if gesta.is_sought('drinks', asked, false) then
+      rows := array(select r from unnest((select gesta.sought('drinks', asked))::bigint[]) with ordinality s (id, nth)
+        join app.drinks r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_drinks(asked, false) else app.query_drinks(asked, false) end) into rows;
+    end if;
+    if asked ? 'deleted' then
+      bodies := array(select app.shown_deleted_drinks(r) from unnest(rows) r);
+    else
+      bodies := array(select app.shown_drinks(r) from unnest(rows) r);
+    end if;
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -634,12 +641,24 @@ end
 $$;
 
 -- How many drinks a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_drinks(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('drinks', asked, false) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('drinks', thousand))::bigint[]) s (id) join app.drinks r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'deleted' then app.query_deleted_drinks(asked, true)
          when asked ? 'as_of' then app.query_past_drinks(asked, true)
@@ -1178,27 +1197,30 @@ create or replace function app.listed_users(field text) returns text[] language 
   end
 $$;
 
--- The query for a page of users, or for all that are to be counted. Who may not read all of them looks among
--- those that it can reach, through an index for each way; row-level security decides all the same.
+-- The query for a page of users, for the ids of it where it is sought, or for all that are to be
+-- counted. Who may not read all of them looks among those that it can reach, through an index for each way;
+-- row-level security decides all the same.
 create or replace function app.query_users(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('users', asked);
   keys text;
   ending text;
 begin
   if gesta.is_system() or gesta.roles() && array['admin'] then
+    if asked ? 'sought' then conditions := gesta.narrowed('users', asked); end if;
     if counting then return concat('select from app.users r where r.deleted_at is null', conditions); end if;
-    return concat('select array(select r from app.users r where r.deleted_at is null', conditions, gesta.order_of('users', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+    return concat('select array(select ', shown, ' from app.users r where r.deleted_at is null', conditions, gesta.order_of('users', asked->'sort'), gesta.page_of(asked), ')');
   end if;
   if counting then
     return concat('select from app.users r where r.deleted_at is null and (r.id = (select gesta.actor()))', conditions);
   end if;
   keys := gesta.keys_of('users', asked->'sort');
-  ending := concat(gesta.order_of('users', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  ending := concat(gesta.order_of('users', asked->'sort'), gesta.part_of(asked));
   return concat('select array(select whole from (',
-    '(select r as whole, ', keys, ' from app.users r where r.deleted_at is null and r.id = (select gesta.actor())', conditions, ending, ')',
-    ') pages', gesta.order_of(null, asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+    '(select ', shown, ' as whole, ', keys, ' from app.users r where r.deleted_at is null and r.id = (select gesta.actor())', conditions, ending, ')',
+    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -1219,26 +1241,26 @@ create or replace function app.query_deleted_users(asked jsonb, counting boolean
 language plpgsql stable as $$
 declare
   conditions text := gesta.conditions('users', asked);
+  read text := case when asked ? 'sought' then ' and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or r.id = (select gesta.actor()))' end;
   show text := '1';
   ending text;
   pages text;
 begin
   if not counting then
-    show := concat('r as whole, ', gesta.keys_of('users', asked->'sort'));
-    ending := concat(gesta.order_of('users', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+    show := concat(case when asked ? 'sought' then 'r.id' else 'r' end, ' as whole, ', gesta.keys_of('users', asked->'sort'));
+    ending := concat(gesta.order_of('users', asked->'sort'), gesta.part_of(asked));
   end if;
-  pages := concat('(select ', show, ' from app.users r where r.deleted_at is not null and r.purged_at is null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''])', conditions, ending, ')');
+  pages := concat('(select ', show, ' from app.users r where r.deleted_at is not null and r.purged_at is null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''])', read, conditions, ending, ')');
   if asked->>'deleted' = 'include' then
     if gesta.is_system() or gesta.roles() && array['admin'] then
-      pages := concat(pages, ' union all ', '(select ', show, ' from app.users r where r.deleted_at is null', conditions, ending, ')');
+      pages := concat(pages, ' union all ', '(select ', show, ' from app.users r where r.deleted_at is null', case when asked ? 'sought' then gesta.narrowed('users', asked) else conditions end, ending, ')');
     else
       pages := concat(pages,
         ' union all ', '(select ', show, ' from app.users r where r.deleted_at is null and r.id = (select gesta.actor())', conditions, ending, ')');
     end if;
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
-    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -1343,16 +1365,21 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'deleted' then
-    execute gesta.prepared(app.query_deleted_users(asked, false)) into rows;
-    bodies := array(select app.shown_deleted_users(r) from unnest(rows) r);
-  elsif not asked ? 'as_of' then
-    execute gesta.prepared(app.query_users(asked, false)) into rows;
-    bodies := array(select app.shown_users(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_users(asked, false) into bodies;
+  else
+    if gesta.is_sought('users', asked, true) then
+      rows := array(select r from unnest((select gesta.sought('users', asked))::uuid[]) with ordinality s (id, nth)
+        join app.users r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_users(asked, false) else app.query_users(asked, false) end) into rows;
+    end if;
+    if asked ? 'deleted' then
+      bodies := array(select app.shown_deleted_users(r) from unnest(rows) r);
+    else
+      bodies := array(select app.shown_users(r) from unnest(rows) r);
+    end if;
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -1412,12 +1439,24 @@ end
 $$;
 
 -- How many users a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_users(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('users', asked, true) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('users', thousand))::uuid[]) s (id) join app.users r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'deleted' then app.query_deleted_users(asked, true)
          when asked ? 'as_of' then app.query_past_users(asked, true)
@@ -1963,14 +2002,17 @@ create or replace function app.listed_restaurants(field text) returns text[] lan
   end
 $$;
 
--- The query for a page of restaurants, or for all that are to be counted.
+-- The query for a page of restaurants, for the ids of it where it is sought, or for all that are to be
+-- counted.
 create or replace function app.query_restaurants(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('restaurants', asked);
 begin
+  if asked ? 'sought' then conditions := gesta.narrowed('restaurants', asked); end if;
   if counting then return concat('select from app.restaurants r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select r from app.restaurants r where r.deleted_at is null', conditions, gesta.order_of('restaurants', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select ', shown, ' from app.restaurants r where r.deleted_at is null', conditions, gesta.order_of('restaurants', asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -1995,16 +2037,15 @@ declare
   pages text;
 begin
   if not counting then
-    show := concat('r as whole, ', gesta.keys_of('restaurants', asked->'sort'));
-    ending := concat(gesta.order_of('restaurants', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+    show := concat(case when asked ? 'sought' then 'r.id' else 'r' end, ' as whole, ', gesta.keys_of('restaurants', asked->'sort'));
+    ending := concat(gesta.order_of('restaurants', asked->'sort'), gesta.part_of(asked));
   end if;
   pages := concat('(select ', show, ' from app.restaurants r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''])', conditions, ending, ')');
   if asked->>'deleted' = 'include' then
-    pages := concat(pages, ' union all ', '(select ', show, ' from app.restaurants r where r.deleted_at is null', conditions, ending, ')');
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.restaurants r where r.deleted_at is null', case when asked ? 'sought' then gesta.narrowed('restaurants', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
-    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -2098,16 +2139,21 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'deleted' then
-    execute gesta.prepared(app.query_deleted_restaurants(asked, false)) into rows;
-    bodies := array(select app.shown_deleted_restaurants(r) from unnest(rows) r);
-  elsif not asked ? 'as_of' then
-    execute gesta.prepared(app.query_restaurants(asked, false)) into rows;
-    bodies := array(select app.shown_restaurants(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_restaurants(asked, false) into bodies;
+  else
+    if gesta.is_sought('restaurants', asked, false) then
+      rows := array(select r from unnest((select gesta.sought('restaurants', asked))::uuid[]) with ordinality s (id, nth)
+        join app.restaurants r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_restaurants(asked, false) else app.query_restaurants(asked, false) end) into rows;
+    end if;
+    if asked ? 'deleted' then
+      bodies := array(select app.shown_deleted_restaurants(r) from unnest(rows) r);
+    else
+      bodies := array(select app.shown_restaurants(r) from unnest(rows) r);
+    end if;
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -2162,12 +2208,24 @@ end
 $$;
 
 -- How many restaurants a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_restaurants(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('restaurants', asked, false) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('restaurants', thousand))::uuid[]) s (id) join app.restaurants r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'deleted' then app.query_deleted_restaurants(asked, true)
          when asked ? 'as_of' then app.query_past_restaurants(asked, true)
@@ -2649,14 +2707,17 @@ create or replace function app.listed_menu_items(field text) returns text[] lang
   end
 $$;
 
--- The query for a page of menu_items, or for all that are to be counted.
+-- The query for a page of menu_items, for the ids of it where it is sought, or for all that are to be
+-- counted.
 create or replace function app.query_menu_items(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('menu_items', asked);
 begin
+  if asked ? 'sought' then conditions := gesta.narrowed('menu_items', asked); end if;
   if counting then return concat('select from app.menu_items r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select r from app.menu_items r where r.deleted_at is null', conditions, gesta.order_of('menu_items', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select ', shown, ' from app.menu_items r where r.deleted_at is null', conditions, gesta.order_of('menu_items', asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -2681,16 +2742,15 @@ declare
   pages text;
 begin
   if not counting then
-    show := concat('r as whole, ', gesta.keys_of('menu_items', asked->'sort'));
-    ending := concat(gesta.order_of('menu_items', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+    show := concat(case when asked ? 'sought' then 'r.id' else 'r' end, ' as whole, ', gesta.keys_of('menu_items', asked->'sort'));
+    ending := concat(gesta.order_of('menu_items', asked->'sort'), gesta.part_of(asked));
   end if;
   pages := concat('(select ', show, ' from app.menu_items r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or (exists (select from app.restaurants where restaurants.id = r.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))', conditions, ending, ')');
   if asked->>'deleted' = 'include' then
-    pages := concat(pages, ' union all ', '(select ', show, ' from app.menu_items r where r.deleted_at is null', conditions, ending, ')');
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.menu_items r where r.deleted_at is null', case when asked ? 'sought' then gesta.narrowed('menu_items', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
-    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -2786,16 +2846,21 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'deleted' then
-    execute gesta.prepared(app.query_deleted_menu_items(asked, false)) into rows;
-    bodies := array(select app.shown_deleted_menu_items(r) from unnest(rows) r);
-  elsif not asked ? 'as_of' then
-    execute gesta.prepared(app.query_menu_items(asked, false)) into rows;
-    bodies := array(select app.shown_menu_items(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_menu_items(asked, false) into bodies;
+  else
+    if gesta.is_sought('menu_items', asked, false) then
+      rows := array(select r from unnest((select gesta.sought('menu_items', asked))::uuid[]) with ordinality s (id, nth)
+        join app.menu_items r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_menu_items(asked, false) else app.query_menu_items(asked, false) end) into rows;
+    end if;
+    if asked ? 'deleted' then
+      bodies := array(select app.shown_deleted_menu_items(r) from unnest(rows) r);
+    else
+      bodies := array(select app.shown_menu_items(r) from unnest(rows) r);
+    end if;
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -2850,12 +2915,24 @@ end
 $$;
 
 -- How many menu_items a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_menu_items(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('menu_items', asked, false) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('menu_items', thousand))::uuid[]) s (id) join app.menu_items r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'deleted' then app.query_deleted_menu_items(asked, true)
          when asked ? 'as_of' then app.query_past_menu_items(asked, true)
@@ -3430,14 +3507,20 @@ create or replace function app.listed_promotions(field text) returns text[] lang
   end
 $$;
 
--- The query for a page of promotions, or for all that are to be counted.
+-- The query for a page of promotions, for the ids of it where it is sought, or for all that are to be
+-- counted. Who may not read all of them reads none.
 create or replace function app.query_promotions(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('promotions', asked);
 begin
+  if not (gesta.is_system() or gesta.roles() && array['manager', 'admin']) then
+    return case when counting then 'select from app.promotions r where false' else 'select array[]::app.promotions[]' end;
+  end if;
+  if asked ? 'sought' then conditions := gesta.narrowed('promotions', asked); end if;
   if counting then return concat('select from app.promotions r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select r from app.promotions r where r.deleted_at is null', conditions, gesta.order_of('promotions', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select ', shown, ' from app.promotions r where r.deleted_at is null', conditions, gesta.order_of('promotions', asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -3457,21 +3540,21 @@ create or replace function app.query_deleted_promotions(asked jsonb, counting bo
 language plpgsql stable as $$
 declare
   conditions text := gesta.conditions('promotions', asked);
+  read text := case when asked ? 'sought' then ' and ((select gesta.is_system()) or (select gesta.roles()) && array[''manager'', ''admin''])' end;
   show text := '1';
   ending text;
   pages text;
 begin
   if not counting then
-    show := concat('r as whole, ', gesta.keys_of('promotions', asked->'sort'));
-    ending := concat(gesta.order_of('promotions', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+    show := concat(case when asked ? 'sought' then 'r.id' else 'r' end, ' as whole, ', gesta.keys_of('promotions', asked->'sort'));
+    ending := concat(gesta.order_of('promotions', asked->'sort'), gesta.part_of(asked));
   end if;
-  pages := concat('(select ', show, ' from app.promotions r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''manager'', ''admin''])', conditions, ending, ')');
+  pages := concat('(select ', show, ' from app.promotions r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''manager'', ''admin''])', read, conditions, ending, ')');
   if asked->>'deleted' = 'include' then
-    pages := concat(pages, ' union all ', '(select ', show, ' from app.promotions r where r.deleted_at is null', conditions, ending, ')');
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.promotions r where r.deleted_at is null', read, case when asked ? 'sought' then gesta.narrowed('promotions', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
-    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -3565,16 +3648,21 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'deleted' then
-    execute gesta.prepared(app.query_deleted_promotions(asked, false)) into rows;
-    bodies := array(select app.shown_deleted_promotions(r) from unnest(rows) r);
-  elsif not asked ? 'as_of' then
-    execute gesta.prepared(app.query_promotions(asked, false)) into rows;
-    bodies := array(select app.shown_promotions(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_promotions(asked, false) into bodies;
+  else
+    if gesta.is_sought('promotions', asked, true) then
+      rows := array(select r from unnest((select gesta.sought('promotions', asked))::uuid[]) with ordinality s (id, nth)
+        join app.promotions r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_promotions(asked, false) else app.query_promotions(asked, false) end) into rows;
+    end if;
+    if asked ? 'deleted' then
+      bodies := array(select app.shown_deleted_promotions(r) from unnest(rows) r);
+    else
+      bodies := array(select app.shown_promotions(r) from unnest(rows) r);
+    end if;
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -3607,6 +3695,11 @@ declare
   start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
+  if not (gesta.is_system() or gesta.roles() && array['manager', 'admin']) then
+    return app.found_promotions(jsonb_build_object('filters', '[]'::jsonb,
+      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
+      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
+  end if;
   -- Where the page begins: a record that is left out is not made JSON of.
   if skipped > 0 then
     select r.id into start from app.promotions r
@@ -3629,17 +3722,29 @@ end
 $$;
 
 -- How many promotions a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_promotions(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('promotions', asked, true) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('promotions', thousand))::uuid[]) s (id) join app.promotions r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'deleted' then app.query_deleted_promotions(asked, true)
          when asked ? 'as_of' then app.query_past_promotions(asked, true)
          else app.query_promotions(asked, true) end,
-    estimated and (gesta.is_system()));
+    estimated and (gesta.is_system() or gesta.roles() && array['manager', 'admin']));
 end
 $$;
 
@@ -4117,28 +4222,31 @@ create or replace function app.listed_orders(field text) returns text[] language
   end
 $$;
 
--- The query for a page of orders, or for all that are to be counted. Who may not read all of them looks among
--- those that it can reach, through an index for each way; row-level security decides all the same.
+-- The query for a page of orders, for the ids of it where it is sought, or for all that are to be
+-- counted. Who may not read all of them looks among those that it can reach, through an index for each way;
+-- row-level security decides all the same.
 create or replace function app.query_orders(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('orders', asked);
   keys text;
   ending text;
 begin
   if gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin'] then
+    if asked ? 'sought' then conditions := gesta.narrowed('orders', asked); end if;
     if counting then return concat('select from app.orders r where r.deleted_at is null', conditions); end if;
-    return concat('select array(select r from app.orders r where r.deleted_at is null', conditions, gesta.order_of('orders', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+    return concat('select array(select ', shown, ' from app.orders r where r.deleted_at is null', conditions, gesta.order_of('orders', asked->'sort'), gesta.page_of(asked), ')');
   end if;
   if counting then
     return concat('select from app.orders r where r.deleted_at is null and (r.user_id = (select gesta.actor()) or r.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])))', conditions);
   end if;
   keys := gesta.keys_of('orders', asked->'sort');
-  ending := concat(gesta.order_of('orders', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  ending := concat(gesta.order_of('orders', asked->'sort'), gesta.part_of(asked));
   return concat('select array(select whole from (',
-    '(select r as whole, ', keys, ' from app.orders r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
-    ' union all ', '(select page.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral (select r as whole, ', keys, ' from app.orders r where r.deleted_at is null and r.restaurant_id = reached.id and (r.user_id = (select gesta.actor())) is not true', conditions, ending, ') page)',
-    ') pages', gesta.order_of(null, asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+    '(select ', shown, ' as whole, ', keys, ' from app.orders r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
+    ' union all ', '(select page.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral (select ', shown, ' as whole, ', keys, ' from app.orders r where r.deleted_at is null and r.restaurant_id = reached.id and (r.user_id = (select gesta.actor())) is not true', conditions, ending, ') page)',
+    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -4159,18 +4267,19 @@ create or replace function app.query_deleted_orders(asked jsonb, counting boolea
 language plpgsql stable as $$
 declare
   conditions text := gesta.conditions('orders', asked);
+  read text := case when asked ? 'sought' then ' and ((select gesta.is_system()) or (select gesta.roles()) && array[''manager'', ''logistician'', ''admin''] or r.user_id = (select gesta.actor()) or (exists (select from app.restaurants where restaurants.id = r.restaurant_id and (select gesta.actor()) = any (restaurants.staff_ids) and restaurants.deleted_at is null)))' end;
   show text := '1';
   ending text;
   pages text;
 begin
   if not counting then
-    show := concat('r as whole, ', gesta.keys_of('orders', asked->'sort'));
-    ending := concat(gesta.order_of('orders', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+    show := concat(case when asked ? 'sought' then 'r.id' else 'r' end, ' as whole, ', gesta.keys_of('orders', asked->'sort'));
+    ending := concat(gesta.order_of('orders', asked->'sort'), gesta.part_of(asked));
   end if;
-  pages := concat('(select ', show, ' from app.orders r where r.deleted_at is not null and r.purged_at is null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''])', conditions, ending, ')');
+  pages := concat('(select ', show, ' from app.orders r where r.deleted_at is not null and r.purged_at is null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''])', read, conditions, ending, ')');
   if asked->>'deleted' = 'include' then
     if gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin'] then
-      pages := concat(pages, ' union all ', '(select ', show, ' from app.orders r where r.deleted_at is null', conditions, ending, ')');
+      pages := concat(pages, ' union all ', '(select ', show, ' from app.orders r where r.deleted_at is null', case when asked ? 'sought' then gesta.narrowed('orders', asked) else conditions end, ending, ')');
     else
       pages := concat(pages,
         ' union all ', '(select ', show, ' from app.orders r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
@@ -4178,8 +4287,7 @@ begin
     end if;
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
-    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -4289,16 +4397,21 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'deleted' then
-    execute gesta.prepared(app.query_deleted_orders(asked, false)) into rows;
-    bodies := array(select app.shown_deleted_orders(r) from unnest(rows) r);
-  elsif not asked ? 'as_of' then
-    execute gesta.prepared(app.query_orders(asked, false)) into rows;
-    bodies := array(select app.shown_orders(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_orders(asked, false) into bodies;
+  else
+    if gesta.is_sought('orders', asked, true) then
+      rows := array(select r from unnest((select gesta.sought('orders', asked))::uuid[]) with ordinality s (id, nth)
+        join app.orders r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_orders(asked, false) else app.query_orders(asked, false) end) into rows;
+    end if;
+    if asked ? 'deleted' then
+      bodies := array(select app.shown_deleted_orders(r) from unnest(rows) r);
+    else
+      bodies := array(select app.shown_orders(r) from unnest(rows) r);
+    end if;
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -4358,12 +4471,24 @@ end
 $$;
 
 -- How many orders a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_orders(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('orders', asked, true) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('orders', thousand))::uuid[]) s (id) join app.orders r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'deleted' then app.query_deleted_orders(asked, true)
          when asked ? 'as_of' then app.query_past_orders(asked, true)
@@ -4902,27 +5027,30 @@ create or replace function app.listed_wallets(field text) returns text[] languag
   end
 $$;
 
--- The query for a page of wallets, or for all that are to be counted. Who may not read all of them looks among
--- those that it can reach, through an index for each way; row-level security decides all the same.
+-- The query for a page of wallets, for the ids of it where it is sought, or for all that are to be
+-- counted. Who may not read all of them looks among those that it can reach, through an index for each way;
+-- row-level security decides all the same.
 create or replace function app.query_wallets(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('wallets', asked);
   keys text;
   ending text;
 begin
   if gesta.is_system() or gesta.roles() && array['admin'] then
+    if asked ? 'sought' then conditions := gesta.narrowed('wallets', asked); end if;
     if counting then return concat('select from app.wallets r where r.deleted_at is null', conditions); end if;
-    return concat('select array(select r from app.wallets r where r.deleted_at is null', conditions, gesta.order_of('wallets', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+    return concat('select array(select ', shown, ' from app.wallets r where r.deleted_at is null', conditions, gesta.order_of('wallets', asked->'sort'), gesta.page_of(asked), ')');
   end if;
   if counting then
     return concat('select from app.wallets r where r.deleted_at is null and (r.user_id = (select gesta.actor()))', conditions);
   end if;
   keys := gesta.keys_of('wallets', asked->'sort');
-  ending := concat(gesta.order_of('wallets', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  ending := concat(gesta.order_of('wallets', asked->'sort'), gesta.part_of(asked));
   return concat('select array(select whole from (',
-    '(select r as whole, ', keys, ' from app.wallets r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
-    ') pages', gesta.order_of(null, asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+    '(select ', shown, ' as whole, ', keys, ' from app.wallets r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
+    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -5019,13 +5147,17 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
-    execute gesta.prepared(app.query_wallets(asked, false)) into rows;
-    bodies := array(select app.shown_wallets(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_wallets(asked, false) into bodies;
+  else
+    if gesta.is_sought('wallets', asked, true) then
+      rows := array(select r from unnest((select gesta.sought('wallets', asked))::uuid[]) with ordinality s (id, nth)
+        join app.wallets r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(app.query_wallets(asked, false)) into rows;
+    end if;
+    bodies := array(select app.shown_wallets(r) from unnest(rows) r);
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -5085,12 +5217,24 @@ end
 $$;
 
 -- How many wallets a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_wallets(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('wallets', asked, true) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('wallets', thousand))::uuid[]) s (id) join app.wallets r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'as_of' then app.query_past_wallets(asked, true)
          else app.query_wallets(asked, true) end,
@@ -5566,28 +5710,31 @@ create or replace function app.listed_transfers(field text) returns text[] langu
   end
 $$;
 
--- The query for a page of transfers, or for all that are to be counted. Who may not read all of them looks among
--- those that it can reach, through an index for each way; row-level security decides all the same.
+-- The query for a page of transfers, for the ids of it where it is sought, or for all that are to be
+-- counted. Who may not read all of them looks among those that it can reach, through an index for each way;
+-- row-level security decides all the same.
 create or replace function app.query_transfers(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('transfers', asked);
   keys text;
   ending text;
 begin
   if gesta.is_system() or gesta.roles() && array['admin'] then
+    if asked ? 'sought' then conditions := gesta.narrowed('transfers', asked); end if;
     if counting then return concat('select from app.transfers r where r.deleted_at is null', conditions); end if;
-    return concat('select array(select r from app.transfers r where r.deleted_at is null', conditions, gesta.order_of('transfers', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+    return concat('select array(select ', shown, ' from app.transfers r where r.deleted_at is null', conditions, gesta.order_of('transfers', asked->'sort'), gesta.page_of(asked), ')');
   end if;
   if counting then
-    return concat('select from app.transfers r where r.deleted_at is null and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) or r.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))))', conditions);
+    return concat('select from app.transfers r where r.deleted_at is null and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) or r.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))))', conditions);
   end if;
   keys := gesta.keys_of('transfers', asked->'sort');
-  ending := concat(gesta.order_of('transfers', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  ending := concat(gesta.order_of('transfers', asked->'sort'), gesta.part_of(asked));
   return concat('select array(select whole from (',
-    '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral (select r as whole, ', keys, ' from app.transfers r where r.deleted_at is null and r.from_wallet_id = reached.id', conditions, ending, ') page)',
-    ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral (select r as whole, ', keys, ' from app.transfers r where r.deleted_at is null and r.to_wallet_id = reached.id and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', conditions, ending, ') page)',
-    ') pages', gesta.order_of(null, asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+    '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral (select ', shown, ' as whole, ', keys, ' from app.transfers r where r.deleted_at is null and r.from_wallet_id = reached.id', conditions, ending, ') page)',
+    ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral (select ', shown, ' as whole, ', keys, ' from app.transfers r where r.deleted_at is null and r.to_wallet_id = reached.id and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor()))))) is not true', conditions, ending, ') page)',
+    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -5658,16 +5805,16 @@ begin
   end if;
   if not (gesta.is_system() or gesta.roles() && array['admin']) and walk is not null then
     pages := concat(
-      '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral ', '(select ', walked_show, ' from (select today, today.id, today.created_at, today.from_wallet_id, today.to_wallet_id from app.transfers today where today.deleted_at is null and today.created_at <= ', moment, ' and today.from_wallet_id = reached.id', walk, ')', ' page)',
-      ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral ', '(select ', walked_show, ' from (select today, today.id, today.created_at, today.from_wallet_id, today.to_wallet_id from app.transfers today where today.deleted_at is null and today.created_at <= ', moment, ' and today.to_wallet_id = reached.id and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', walk, ')', ' page)',
-      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, ' and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) or today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))))', early, fold, past_conditions, past_ending, ')');
+      '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral ', '(select ', walked_show, ' from (select today, today.id, today.created_at, today.from_wallet_id, today.to_wallet_id from app.transfers today where today.deleted_at is null and today.created_at <= ', moment, ' and today.from_wallet_id = reached.id', walk, ')', ' page)',
+      ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral ', '(select ', walked_show, ' from (select today, today.id, today.created_at, today.from_wallet_id, today.to_wallet_id from app.transfers today where today.deleted_at is null and today.created_at <= ', moment, ' and today.to_wallet_id = reached.id and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor()))))) is not true', walk, ')', ' page)',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, ' and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) or today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))))', early, fold, past_conditions, past_ending, ')');
   elsif not (gesta.is_system() or gesta.roles() && array['admin']) then
     pages := concat(
-      '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral ', '(select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.from_wallet_id = reached.id', conditions, ending, ')', ' page)',
-      ' union all ', '(select ', past_show, ' from (select * from (select living.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.from_wallet_id = reached.id offset 0) living) today', early, fold, past_conditions, past_ending, ')',
-      ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral ', '(select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.to_wallet_id = reached.id and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true', conditions, ending, ')', ' page)',
-      ' union all ', '(select ', past_show, ' from (select * from (select living.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) reached (id) cross join lateral (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.to_wallet_id = reached.id and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor())))) is not true offset 0) living) today', early, fold, past_conditions, past_ending, ')',
-      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, ' and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))) or today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()))))', early, fold, past_conditions, past_ending, ')');
+      '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral ', '(select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.from_wallet_id = reached.id', conditions, ending, ')', ' page)',
+      ' union all ', '(select ', past_show, ' from (select * from (select living.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.from_wallet_id = reached.id offset 0) living) today', early, fold, past_conditions, past_ending, ')',
+      ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral ', '(select ', show, ' from app.transfers r where r.deleted_at is null', same, ' and r.to_wallet_id = reached.id and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor()))))) is not true', conditions, ending, ')', ' page)',
+      ' union all ', '(select ', past_show, ' from (select * from (select living.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at is null and today.to_wallet_id = reached.id and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor()))))) is not true offset 0) living) today', early, fold, past_conditions, past_ending, ')',
+      ' union all ', '(select ', past_show, ' from (select today, today.id, today.created_at from app.transfers today where ', other, ' and today.deleted_at > ', moment, ' and (today.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) or today.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))))', early, fold, past_conditions, past_ending, ')');
   elsif walk is not null then
     pages := concat(
       '(select ', walked_show, ' from (select today, today.id, today.created_at, today.from_wallet_id, today.to_wallet_id from app.transfers today where today.deleted_at is null and today.created_at <= ', moment, '', walk, ')',
@@ -5693,13 +5840,17 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if not asked ? 'as_of' then
-    execute gesta.prepared(app.query_transfers(asked, false)) into rows;
-    bodies := array(select app.shown_transfers(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_transfers(asked, false) into bodies;
+  else
+    if gesta.is_sought('transfers', asked, true) then
+      rows := array(select r from unnest((select gesta.sought('transfers', asked))::uuid[]) with ordinality s (id, nth)
+        join app.transfers r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(app.query_transfers(asked, false)) into rows;
+    end if;
+    bodies := array(select app.shown_transfers(r) from unnest(rows) r);
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -5759,12 +5910,24 @@ end
 $$;
 
 -- How many transfers a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_transfers(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('transfers', asked, true) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('transfers', thousand))::uuid[]) s (id) join app.transfers r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'as_of' then app.query_past_transfers(asked, true)
          else app.query_transfers(asked, true) end,
@@ -6169,14 +6332,20 @@ create or replace function app.listed_files(field text) returns text[] language 
   end
 $$;
 
--- The query for a page of files, or for all that are to be counted.
+-- The query for a page of files, for the ids of it where it is sought, or for all that are to be
+-- counted. Who may not read all of them reads none.
 create or replace function app.query_files(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('files', asked);
 begin
+  if not (gesta.is_system() or gesta.actor() is not null) then
+    return case when counting then 'select from app.files r where false' else 'select array[]::app.files[]' end;
+  end if;
+  if asked ? 'sought' then conditions := gesta.narrowed('files', asked); end if;
   if counting then return concat('select from app.files r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select r from app.files r where r.deleted_at is null', conditions, gesta.order_of('files', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select ', shown, ' from app.files r where r.deleted_at is null', conditions, gesta.order_of('files', asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -6196,21 +6365,21 @@ create or replace function app.query_deleted_files(asked jsonb, counting boolean
 language plpgsql stable as $$
 declare
   conditions text := gesta.conditions('files', asked);
+  read text := case when asked ? 'sought' then ' and ((select gesta.is_system()) or (select gesta.actor()) is not null)' end;
   show text := '1';
   ending text;
   pages text;
 begin
   if not counting then
-    show := concat('r as whole, ', gesta.keys_of('files', asked->'sort'));
-    ending := concat(gesta.order_of('files', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+    show := concat(case when asked ? 'sought' then 'r.id' else 'r' end, ' as whole, ', gesta.keys_of('files', asked->'sort'));
+    ending := concat(gesta.order_of('files', asked->'sort'), gesta.part_of(asked));
   end if;
-  pages := concat('(select ', show, ' from app.files r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or r.owner_id = (select gesta.actor()))', conditions, ending, ')');
+  pages := concat('(select ', show, ' from app.files r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or r.owner_id = (select gesta.actor()))', read, conditions, ending, ')');
   if asked->>'deleted' = 'include' then
-    pages := concat(pages, ' union all ', '(select ', show, ' from app.files r where r.deleted_at is null', conditions, ending, ')');
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.files r where r.deleted_at is null', read, case when asked ? 'sought' then gesta.narrowed('files', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
-    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -6304,16 +6473,21 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'deleted' then
-    execute gesta.prepared(app.query_deleted_files(asked, false)) into rows;
-    bodies := array(select app.shown_deleted_files(r) from unnest(rows) r);
-  elsif not asked ? 'as_of' then
-    execute gesta.prepared(app.query_files(asked, false)) into rows;
-    bodies := array(select app.shown_files(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_files(asked, false) into bodies;
+  else
+    if gesta.is_sought('files', asked, true) then
+      rows := array(select r from unnest((select gesta.sought('files', asked))::uuid[]) with ordinality s (id, nth)
+        join app.files r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_files(asked, false) else app.query_files(asked, false) end) into rows;
+    end if;
+    if asked ? 'deleted' then
+      bodies := array(select app.shown_deleted_files(r) from unnest(rows) r);
+    else
+      bodies := array(select app.shown_files(r) from unnest(rows) r);
+    end if;
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -6346,6 +6520,11 @@ declare
   start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
+  if not (gesta.is_system() or gesta.actor() is not null) then
+    return app.found_files(jsonb_build_object('filters', '[]'::jsonb,
+      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
+      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
+  end if;
   -- Where the page begins: a record that is left out is not made JSON of.
   if skipped > 0 then
     select r.id into start from app.files r
@@ -6368,17 +6547,29 @@ end
 $$;
 
 -- How many files a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_files(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('files', asked, true) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('files', thousand))::uuid[]) s (id) join app.files r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'deleted' then app.query_deleted_files(asked, true)
          when asked ? 'as_of' then app.query_past_files(asked, true)
          else app.query_files(asked, true) end,
-    estimated and (gesta.is_system()));
+    estimated and (gesta.is_system() or gesta.actor() is not null));
 end
 $$;
 
@@ -6848,14 +7039,20 @@ create or replace function app.listed_documents(field text) returns text[] langu
   end
 $$;
 
--- The query for a page of documents, or for all that are to be counted.
+-- The query for a page of documents, for the ids of it where it is sought, or for all that are to be
+-- counted. Who may not read all of them reads none.
 create or replace function app.query_documents(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('documents', asked);
 begin
+  if not (gesta.is_system() or gesta.actor() is not null) then
+    return case when counting then 'select from app.documents r where false' else 'select array[]::app.documents[]' end;
+  end if;
+  if asked ? 'sought' then conditions := gesta.narrowed('documents', asked); end if;
   if counting then return concat('select from app.documents r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select r from app.documents r where r.deleted_at is null', conditions, gesta.order_of('documents', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select ', shown, ' from app.documents r where r.deleted_at is null', conditions, gesta.order_of('documents', asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -6875,21 +7072,21 @@ create or replace function app.query_deleted_documents(asked jsonb, counting boo
 language plpgsql stable as $$
 declare
   conditions text := gesta.conditions('documents', asked);
+  read text := case when asked ? 'sought' then ' and ((select gesta.is_system()) or (select gesta.actor()) is not null)' end;
   show text := '1';
   ending text;
   pages text;
 begin
   if not counting then
-    show := concat('r as whole, ', gesta.keys_of('documents', asked->'sort'));
-    ending := concat(gesta.order_of('documents', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+    show := concat(case when asked ? 'sought' then 'r.id' else 'r' end, ' as whole, ', gesta.keys_of('documents', asked->'sort'));
+    ending := concat(gesta.order_of('documents', asked->'sort'), gesta.part_of(asked));
   end if;
-  pages := concat('(select ', show, ' from app.documents r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or r.owner_id = (select gesta.actor()))', conditions, ending, ')');
+  pages := concat('(select ', show, ' from app.documents r where r.deleted_at is not null and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or r.owner_id = (select gesta.actor()))', read, conditions, ending, ')');
   if asked->>'deleted' = 'include' then
-    pages := concat(pages, ' union all ', '(select ', show, ' from app.documents r where r.deleted_at is null', conditions, ending, ')');
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.documents r where r.deleted_at is null', read, case when asked ? 'sought' then gesta.narrowed('documents', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
-    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -6983,16 +7180,21 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'deleted' then
-    execute gesta.prepared(app.query_deleted_documents(asked, false)) into rows;
-    bodies := array(select app.shown_deleted_documents(r) from unnest(rows) r);
-  elsif not asked ? 'as_of' then
-    execute gesta.prepared(app.query_documents(asked, false)) into rows;
-    bodies := array(select app.shown_documents(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_documents(asked, false) into bodies;
+  else
+    if gesta.is_sought('documents', asked, true) then
+      rows := array(select r from unnest((select gesta.sought('documents', asked))::uuid[]) with ordinality s (id, nth)
+        join app.documents r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_documents(asked, false) else app.query_documents(asked, false) end) into rows;
+    end if;
+    if asked ? 'deleted' then
+      bodies := array(select app.shown_deleted_documents(r) from unnest(rows) r);
+    else
+      bodies := array(select app.shown_documents(r) from unnest(rows) r);
+    end if;
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -7025,6 +7227,11 @@ declare
   start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
+  if not (gesta.is_system() or gesta.actor() is not null) then
+    return app.found_documents(jsonb_build_object('filters', '[]'::jsonb,
+      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
+      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
+  end if;
   -- Where the page begins: a record that is left out is not made JSON of.
   if skipped > 0 then
     select r.id into start from app.documents r
@@ -7047,17 +7254,29 @@ end
 $$;
 
 -- How many documents a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_documents(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('documents', asked, true) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('documents', thousand))::uuid[]) s (id) join app.documents r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'deleted' then app.query_deleted_documents(asked, true)
          when asked ? 'as_of' then app.query_past_documents(asked, true)
          else app.query_documents(asked, true) end,
-    estimated and (gesta.is_system()));
+    estimated and (gesta.is_system() or gesta.actor() is not null));
 end
 $$;
 
@@ -7397,19 +7616,32 @@ create or replace function gesta.listed(entity text, field text) returns text[] 
   end
 $$;
 
--- One filter as a condition, null for one that there is not. `place` is where its value stands.
-create or replace function gesta.condition(piece text[], op text, place integer) returns text language plpgsql immutable as $$
+-- The texts in a JSON array, known while a query is planned.
+create or replace function gesta.texts(list jsonb) returns text[] language plpgsql immutable as $$
+begin
+  return array(select jsonb_array_elements_text(list));
+end
+$$;
+
+-- One filter as a condition, null for one that there is not. `place` is where its value stands: in the setting of the
+-- transaction, which no plan knows, or in the parameter that what is sought is planned for.
+create or replace function gesta.condition(piece text[], op text, place integer, known boolean)
+returns text language plpgsql immutable as $$
 declare
   col text := piece[1];
   type text := piece[3];
-  value text := format(case type when 'email' then '(select lower(gesta.wanted(%s)))' else '(select gesta.wanted(%s)::%s)' end, place, type);
-  options text := format(case type when 'email' then 'array(select lower(v) from unnest(gesta.wanted_all(%s)) v)'
-                                   else '(select gesta.wanted_all(%s)::%s[])::%2$s[]' end, place, type);
+  wanted text := format(case when known then '($1->>%s)' else 'gesta.wanted(%s)' end, place);
+  form text := case when known then '(%s)' else '(select %s)' end;
+  value text := format(form, case type when 'email' then format('lower(%s)', wanted) else format('%s::%s', wanted, type) end);
+  options text := format(case when type = 'email' then 'array(select lower(v) from unnest(%s) v)'
+                              when known then '%s::%s[]'
+                              else '(select %s::%s[])::%2$s[]' end,
+                         format(case when known then 'gesta.texts($1->%s)' else 'gesta.wanted_all(%s)' end, place), type);
 begin
   if op in ('contains', 'starts') then
     if type = 'text' then
       col := format('(lower(%s collate "und-x-icu") collate "C")', col);
-      value := format('(select (lower(gesta.wanted(%s) collate "und-x-icu") collate "C"))', place);
+      value := format(form, format('(lower(%s collate "und-x-icu") collate "C")', wanted));
     elsif type <> 'email' then
       return null;
     end if;
@@ -7428,7 +7660,8 @@ begin
     when 'has' then format('%s @> array[%s]', col, value)
     when 'contains' then format('strpos(%s, %s) > 0', col, value)
     when 'starts' then
-      format('%1$s >= %2$s and (%1$s < (select gesta.after_start(%2$s) collate "C")) is not false and starts_with(%1$s, %2$s)', col, value)
+      format('%1$s >= %2$s and (%1$s < %3$s) is not false and starts_with(%1$s, %2$s)',
+             col, value, format(form, format('gesta.after_start(%s) collate "C"', value)))
   end;
 end
 $$;
@@ -7443,7 +7676,7 @@ begin
   for filter in select jsonb_array_elements(asked->'filters') loop
     piece := gesta.listed(entity, filter->>0);
     if piece[1] is null then raise exception 'no filter of %: %', entity, filter; end if;
-    conditions := concat(conditions, ' and (' || piece[4] || ')', ' and (' || gesta.condition(piece, filter->>1, (filter->>2)::integer) || ')');
+    conditions := concat(conditions, ' and (' || piece[4] || ')', ' and (' || gesta.condition(piece, filter->>1, (filter->>2)::integer, asked ? 'sought') || ')');
   end loop;
   return concat(conditions, ' and ' || gesta.beyond(entity, asked->'sort'));
 end
@@ -7533,6 +7766,22 @@ begin
 end
 $$;
 
+-- How many records a page has and leaves out, and how many a part of it can have. What is sought is planned for them.
+create or replace function gesta.page_of(asked jsonb) returns text language plpgsql immutable as $$
+begin
+  if asked ? 'sought' then
+    return format(' limit %s offset %s', (asked->'values'->>1)::integer, (asked->'values'->>0)::integer);
+  end if;
+  return ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer)';
+end
+$$;
+create or replace function gesta.part_of(asked jsonb) returns text language plpgsql immutable as $$
+begin
+  if asked ? 'sought' then return format(' limit %s', (asked->'values'->>2)::integer); end if;
+  return ' limit (select gesta.wanted(2)::integer)';
+end
+$$;
+
 -- Prepares a query once in a session and says how to run it: to plan it at every call takes longer than to run it. The
 -- session may have prepared anything under that name, so what stands there is run only if it is this very text.
 create or replace function gesta.prepared(statement text) returns text language plpgsql as $$
@@ -7584,13 +7833,16 @@ revoke all on function
   gesta.wanted_all(integer),
   gesta.after_start(text),
   gesta.listed(text, text),
-  gesta.condition(text[], text, integer),
+  gesta.texts(jsonb),
+  gesta.condition(text[], text, integer, boolean),
   gesta.conditions(text, jsonb),
   gesta.sort_key(text[]),
   gesta.beyond(text, jsonb),
   gesta.keys_of(text, jsonb),
   gesta.order_of(text, jsonb),
   gesta.all_among(jsonb, text[]),
+  gesta.page_of(jsonb),
+  gesta.part_of(jsonb),
   gesta.prepared(text),
   gesta.counted(text, boolean)
   from public;
@@ -8007,7 +8259,7 @@ select gesta.declare_workflow('users', '{"initial":"active","states":{"active":{
 select gesta.declare_workflow('restaurants', '{"initial":"closed","states":{"closed":{"on":{"open":"open"}},"open":{"on":{"close":"closed"}}}}');
 select gesta.declare_workflow('orders', '{"initial":"pending_payment","states":{"pending_payment":{"on":{"confirm_payment":["accepted","new"],"cancel":"cancelled"}},"new":{"on":{"status":"accepted","cancel":"cancelled"}},"accepted":{"on":{"status":"cooking","cancel":"cancelled"}},"cooking":{"on":{"status":"on_way","cancel":"cancelled"}},"on_way":{"on":{"status":"delivered"}},"delivered":{"final":true},"cancelled":{"final":true}}}');
 
-revoke all on all functions in schema app from public, gesta_app;
+revoke all on all functions in schema app from public, gesta_app, gesta_finder;
 
 revoke all on function gesta.apply(text, jsonb[]), gesta.apply_effects(jsonb[], text[]) from public;
 
@@ -8160,3 +8412,211 @@ grant execute on function
   app.history_documents(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_documents(jsonb)
   to gesta_app;
+
+-- Whether the ids of a list are to be sought first: where a policy holds an index back from a condition, since its operator
+-- is not leakproof; and where only the values tell which index serves, that of a filter or that of the order.
+create or replace function gesta.is_sought(entity text, asked jsonb, held_back boolean) returns boolean language plpgsql immutable as $$
+declare
+  filter jsonb;
+  op text;
+  key jsonb;
+begin
+  for filter in select jsonb_array_elements(asked->'filters') loop
+    op := filter->>1;
+    if op in ('gt', 'gte', 'lt', 'lte', 'in') and filter->0 <> asked->'sort'->0->0 or op = 'starts' then return true; end if;
+    if held_back and (op = 'has' or op in ('eq', 'gt', 'gte', 'lt', 'lte', 'in')
+                                    and (gesta.listed(entity, filter->>0))[3] in ('numeric', 'email')) then
+      return true;
+    end if;
+  end loop;
+  if held_back and asked->'sort'->0->>2 <> 'first' then
+    for key in select jsonb_array_elements(asked->'sort') loop
+      if (gesta.listed(entity, key->>0))[3] = 'numeric' then return true; end if;
+    end loop;
+  end if;
+  return false;
+end
+$$;
+revoke all on function gesta.is_sought(text, jsonb, boolean) from public;
+
+-- The conditions of a list for whoever reads all. Which index serves a range, its own or that of the order, only its
+-- values tell, and of numbers behind a policy PostgreSQL knows no values. So what lies in a range is counted, as far as
+-- sorting it is less work than to look along the order for a page of it. What is more stands in a form of which a plan
+-- thinks that half of all records meet it.
+create or replace function gesta.narrowed(entity text, asked jsonb) returns text
+language plpgsql stable set enable_sort = off set enable_bitmapscan = off as $$
+declare
+  most integer := greatest(1000, sqrt((asked->'values'->>2)::float8
+    * (select greatest(0, c.reltuples) from pg_class c where c.oid = format('app.%I', entity)::regclass)));
+  filter jsonb;
+  piece text[];
+  op text;
+  plain jsonb := '[]';
+  ranges jsonb := '{}';
+  conditions text;
+  col text;
+  within text;
+  number bigint;
+begin
+  for filter in select jsonb_array_elements(asked->'filters') loop
+    op := filter->>1;
+    piece := gesta.listed(entity, filter->>0);
+    if piece[4] is null and (op in ('gt', 'gte', 'lt', 'lte') and filter->0 <> asked->'sort'->0->0 or op = 'starts') then
+      col := case when op = 'starts' and piece[3] = 'text' then format('(lower(%s collate "und-x-icu") collate "C")', piece[1]) else piece[1] end;
+      ranges := ranges || jsonb_build_object(
+        col, concat(ranges->>col || ' and ', '(' || gesta.condition(piece, op, (filter->>2)::integer, true) || ')'));
+    else
+      plain := plain || jsonb_build_array(filter);
+    end if;
+  end loop;
+  conditions := gesta.conditions(entity, asked || jsonb_build_object('filters', plain));
+  for col, within in select * from jsonb_each_text(ranges) loop
+    within := format('select r.id from app.%I r where r.deleted_at is null and %s order by %s limit %s', entity, within, col, most);
+    execute concat('select count(*) from (', within, ') found') into number using asked->'values';
+    conditions := concat(conditions, case when number < most then format(' and r.id = any (array(%s))', within)
+      else format(' and case when %s then true end', ranges->>col) end);
+  end loop;
+  return conditions;
+end
+$$;
+revoke all on function gesta.narrowed(text, jsonb) from public;
+
+grant usage on schema gesta, app to gesta_finder;
+grant execute on function
+  gesta.actor(),
+  gesta.roles(),
+  gesta.is_system(),
+  gesta.listed(text, text),
+  gesta.condition(text[], text, integer, boolean),
+  gesta.conditions(text, jsonb),
+  gesta.narrowed(text, jsonb),
+  gesta.sort_key(text[]),
+  gesta.beyond(text, jsonb),
+  gesta.keys_of(text, jsonb),
+  gesta.order_of(text, jsonb),
+  gesta.wanted(integer),
+  gesta.texts(jsonb),
+  gesta.after_start(text),
+  gesta.page_of(jsonb),
+  gesta.part_of(jsonb),
+  app.listed_drinks(text),
+  app.listed_past_drinks(text),
+  app.listed_walked_drinks(text),
+  app.query_drinks(jsonb, boolean),
+  app.query_deleted_drinks(jsonb, boolean),
+  app.listed_users(text),
+  app.listed_past_users(text),
+  app.listed_walked_users(text),
+  app.query_users(jsonb, boolean),
+  app.query_deleted_users(jsonb, boolean),
+  app.listed_restaurants(text),
+  app.listed_past_restaurants(text),
+  app.listed_walked_restaurants(text),
+  app.query_restaurants(jsonb, boolean),
+  app.query_deleted_restaurants(jsonb, boolean),
+  app.listed_menu_items(text),
+  app.listed_past_menu_items(text),
+  app.listed_walked_menu_items(text),
+  app.aggregated_menu_items(text),
+  app.query_menu_items(jsonb, boolean),
+  app.query_deleted_menu_items(jsonb, boolean),
+  app.listed_promotions(text),
+  app.listed_past_promotions(text),
+  app.listed_walked_promotions(text),
+  app.query_promotions(jsonb, boolean),
+  app.query_deleted_promotions(jsonb, boolean),
+  app.listed_orders(text),
+  app.listed_past_orders(text),
+  app.listed_walked_orders(text),
+  app.aggregated_orders(text),
+  app.query_orders(jsonb, boolean),
+  app.query_deleted_orders(jsonb, boolean),
+  app.listed_wallets(text),
+  app.listed_past_wallets(text),
+  app.listed_walked_wallets(text),
+  app.query_wallets(jsonb, boolean),
+  app.listed_transfers(text),
+  app.listed_past_transfers(text),
+  app.listed_walked_transfers(text),
+  app.query_transfers(jsonb, boolean),
+  app.listed_files(text),
+  app.listed_past_files(text),
+  app.listed_walked_files(text),
+  app.query_files(jsonb, boolean),
+  app.query_deleted_files(jsonb, boolean),
+  app.listed_documents(text),
+  app.listed_past_documents(text),
+  app.listed_walked_documents(text),
+  app.query_documents(jsonb, boolean),
+  app.query_deleted_documents(jsonb, boolean)
+  to gesta_finder;
+revoke all on app.drinks from gesta_finder;
+grant select (id, deleted_at, name, price) on app.drinks to gesta_finder;
+drop policy if exists find on app.drinks;
+create policy find on app.drinks for select to gesta_finder using (true);
+revoke all on app.users from gesta_finder;
+grant select (id, deleted_at, purged_at, status, email, role, created_at) on app.users to gesta_finder;
+drop policy if exists find on app.users;
+create policy find on app.users for select to gesta_finder using (true);
+revoke all on app.restaurants from gesta_finder;
+grant select (id, deleted_at, status, name, city, staff_ids) on app.restaurants to gesta_finder;
+drop policy if exists find on app.restaurants;
+create policy find on app.restaurants for select to gesta_finder using (true);
+revoke all on app.menu_items from gesta_finder;
+grant select (id, deleted_at, restaurant_id, name, price, available) on app.menu_items to gesta_finder;
+drop policy if exists find on app.menu_items;
+create policy find on app.menu_items for select to gesta_finder using (true);
+revoke all on app.promotions from gesta_finder;
+grant select (id, deleted_at, code, ends_at, active) on app.promotions to gesta_finder;
+drop policy if exists find on app.promotions;
+create policy find on app.promotions for select to gesta_finder using (true);
+revoke all on app.orders from gesta_finder;
+grant select (id, deleted_at, purged_at, status, restaurant_id, user_id, final_price, created_at) on app.orders to gesta_finder;
+drop policy if exists find on app.orders;
+create policy find on app.orders for select to gesta_finder using (true);
+revoke all on app.wallets from gesta_finder;
+grant select (id, deleted_at, user_id) on app.wallets to gesta_finder;
+drop policy if exists find on app.wallets;
+create policy find on app.wallets for select to gesta_finder using (true);
+revoke all on app.transfers from gesta_finder;
+grant select (id, deleted_at, from_wallet_id, to_wallet_id, created_at) on app.transfers to gesta_finder;
+drop policy if exists find on app.transfers;
+create policy find on app.transfers for select to gesta_finder using (true);
+revoke all on app.files from gesta_finder;
+grant select (id, deleted_at, name, size, owner_id) on app.files to gesta_finder;
+drop policy if exists find on app.files;
+create policy find on app.files for select to gesta_finder using (true);
+revoke all on app.documents from gesta_finder;
+grant select (id, deleted_at, title, file_ids, owner_id) on app.documents to gesta_finder;
+drop policy if exists find on app.documents;
+create policy find on app.documents for select to gesta_finder using (true);
+
+grant create on schema gesta to gesta_finder;
+set local role gesta_finder;
+-- The ids of a page of a list. It takes what `app.find_<entity>` takes, so nothing else can be run as its owner, and is
+-- planned at every call for these very values. Stable, so that its caller reads the records as they are here.
+create or replace function gesta.sought(entity text, asked jsonb) returns text[]
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  ids text[];
+begin
+  asked := asked || '{"sought": true}';
+  execute case entity
+    when 'drinks' then case when asked ? 'deleted' then app.query_deleted_drinks(asked, false) else app.query_drinks(asked, false) end
+    when 'users' then case when asked ? 'deleted' then app.query_deleted_users(asked, false) else app.query_users(asked, false) end
+    when 'restaurants' then case when asked ? 'deleted' then app.query_deleted_restaurants(asked, false) else app.query_restaurants(asked, false) end
+    when 'menu_items' then case when asked ? 'deleted' then app.query_deleted_menu_items(asked, false) else app.query_menu_items(asked, false) end
+    when 'promotions' then case when asked ? 'deleted' then app.query_deleted_promotions(asked, false) else app.query_promotions(asked, false) end
+    when 'orders' then case when asked ? 'deleted' then app.query_deleted_orders(asked, false) else app.query_orders(asked, false) end
+    when 'wallets' then app.query_wallets(asked, false)
+    when 'transfers' then app.query_transfers(asked, false)
+    when 'files' then case when asked ? 'deleted' then app.query_deleted_files(asked, false) else app.query_files(asked, false) end
+    when 'documents' then case when asked ? 'deleted' then app.query_deleted_documents(asked, false) else app.query_documents(asked, false) end
+  end into ids using asked->'values';
+  return ids;
+end
+$$;
+revoke all on function gesta.sought(text, jsonb) from public;
+grant execute on function gesta.sought(text, jsonb) to gesta_owner;
+set local role gesta_owner;
+revoke create on schema gesta from gesta_finder;

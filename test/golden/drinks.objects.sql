@@ -237,14 +237,17 @@ create or replace function app.listed_drinks(field text) returns text[] language
   end
 $$;
 
--- The query for a page of drinks, or for all that are to be counted.
+-- The query for a page of drinks, for the ids of it where it is sought, or for all that are to be
+-- counted.
 create or replace function app.query_drinks(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('drinks', asked);
 begin
+  if asked ? 'sought' then conditions := gesta.narrowed('drinks', asked); end if;
   if counting then return concat('select from app.drinks r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select r from app.drinks r where r.deleted_at is null', conditions, gesta.order_of('drinks', asked->'sort'), ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select ', shown, ' from app.drinks r where r.deleted_at is null', conditions, gesta.order_of('drinks', asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -269,16 +272,15 @@ declare
   pages text;
 begin
   if not counting then
-    show := concat('r as whole, ', gesta.keys_of('drinks', asked->'sort'));
-    ending := concat(gesta.order_of('drinks', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+    show := concat(case when asked ? 'sought' then 'r.id' else 'r' end, ' as whole, ', gesta.keys_of('drinks', asked->'sort'));
+    ending := concat(gesta.order_of('drinks', asked->'sort'), gesta.part_of(asked));
   end if;
   pages := concat('(select ', show, ' from app.drinks r where r.deleted_at is not null', conditions, ending, ')');
   if asked->>'deleted' = 'include' then
-    pages := concat(pages, ' union all ', '(select ', show, ' from app.drinks r where r.deleted_at is null', conditions, ending, ')');
+    pages := concat(pages, ' union all ', '(select ', show, ' from app.drinks r where r.deleted_at is null', case when asked ? 'sought' then gesta.narrowed('drinks', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
-    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;
 
@@ -370,16 +372,21 @@ declare
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'deleted' then
-    execute gesta.prepared(app.query_deleted_drinks(asked, false)) into rows;
-    bodies := array(select app.shown_deleted_drinks(r) from unnest(rows) r);
-  elsif not asked ? 'as_of' then
-    execute gesta.prepared(app.query_drinks(asked, false)) into rows;
-    bodies := array(select app.shown_drinks(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_drinks(asked, false) into bodies;
+  else
+    if gesta.is_sought('drinks', asked, false) then
+      rows := array(select r from unnest((select gesta.sought('drinks', asked))::bigint[]) with ordinality s (id, nth)
+        join app.drinks r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_drinks(asked, false) else app.query_drinks(asked, false) end) into rows;
+    end if;
+    if asked ? 'deleted' then
+      bodies := array(select app.shown_deleted_drinks(r) from unnest(rows) r);
+    else
+      bodies := array(select app.shown_drinks(r) from unnest(rows) r);
+    end if;
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -434,12 +441,24 @@ end
 $$;
 
 -- How many drinks a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_drinks(who text, asked jsonb, estimated boolean) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('drinks', asked, false) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('drinks', thousand))::bigint[]) s (id) join app.drinks r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case when asked ? 'deleted' then app.query_deleted_drinks(asked, true)
          when asked ? 'as_of' then app.query_past_drinks(asked, true)
@@ -791,19 +810,32 @@ create or replace function gesta.listed(entity text, field text) returns text[] 
   end
 $$;
 
--- One filter as a condition, null for one that there is not. `place` is where its value stands.
-create or replace function gesta.condition(piece text[], op text, place integer) returns text language plpgsql immutable as $$
+-- The texts in a JSON array, known while a query is planned.
+create or replace function gesta.texts(list jsonb) returns text[] language plpgsql immutable as $$
+begin
+  return array(select jsonb_array_elements_text(list));
+end
+$$;
+
+-- One filter as a condition, null for one that there is not. `place` is where its value stands: in the setting of the
+-- transaction, which no plan knows, or in the parameter that what is sought is planned for.
+create or replace function gesta.condition(piece text[], op text, place integer, known boolean)
+returns text language plpgsql immutable as $$
 declare
   col text := piece[1];
   type text := piece[3];
-  value text := format(case type when 'email' then '(select lower(gesta.wanted(%s)))' else '(select gesta.wanted(%s)::%s)' end, place, type);
-  options text := format(case type when 'email' then 'array(select lower(v) from unnest(gesta.wanted_all(%s)) v)'
-                                   else '(select gesta.wanted_all(%s)::%s[])::%2$s[]' end, place, type);
+  wanted text := format(case when known then '($1->>%s)' else 'gesta.wanted(%s)' end, place);
+  form text := case when known then '(%s)' else '(select %s)' end;
+  value text := format(form, case type when 'email' then format('lower(%s)', wanted) else format('%s::%s', wanted, type) end);
+  options text := format(case when type = 'email' then 'array(select lower(v) from unnest(%s) v)'
+                              when known then '%s::%s[]'
+                              else '(select %s::%s[])::%2$s[]' end,
+                         format(case when known then 'gesta.texts($1->%s)' else 'gesta.wanted_all(%s)' end, place), type);
 begin
   if op in ('contains', 'starts') then
     if type = 'text' then
       col := format('(lower(%s collate "und-x-icu") collate "C")', col);
-      value := format('(select (lower(gesta.wanted(%s) collate "und-x-icu") collate "C"))', place);
+      value := format(form, format('(lower(%s collate "und-x-icu") collate "C")', wanted));
     elsif type <> 'email' then
       return null;
     end if;
@@ -822,7 +854,8 @@ begin
     when 'has' then format('%s @> array[%s]', col, value)
     when 'contains' then format('strpos(%s, %s) > 0', col, value)
     when 'starts' then
-      format('%1$s >= %2$s and (%1$s < (select gesta.after_start(%2$s) collate "C")) is not false and starts_with(%1$s, %2$s)', col, value)
+      format('%1$s >= %2$s and (%1$s < %3$s) is not false and starts_with(%1$s, %2$s)',
+             col, value, format(form, format('gesta.after_start(%s) collate "C"', value)))
   end;
 end
 $$;
@@ -837,7 +870,7 @@ begin
   for filter in select jsonb_array_elements(asked->'filters') loop
     piece := gesta.listed(entity, filter->>0);
     if piece[1] is null then raise exception 'no filter of %: %', entity, filter; end if;
-    conditions := concat(conditions, ' and (' || piece[4] || ')', ' and (' || gesta.condition(piece, filter->>1, (filter->>2)::integer) || ')');
+    conditions := concat(conditions, ' and (' || piece[4] || ')', ' and (' || gesta.condition(piece, filter->>1, (filter->>2)::integer, asked ? 'sought') || ')');
   end loop;
   return concat(conditions, ' and ' || gesta.beyond(entity, asked->'sort'));
 end
@@ -927,6 +960,22 @@ begin
 end
 $$;
 
+-- How many records a page has and leaves out, and how many a part of it can have. What is sought is planned for them.
+create or replace function gesta.page_of(asked jsonb) returns text language plpgsql immutable as $$
+begin
+  if asked ? 'sought' then
+    return format(' limit %s offset %s', (asked->'values'->>1)::integer, (asked->'values'->>0)::integer);
+  end if;
+  return ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer)';
+end
+$$;
+create or replace function gesta.part_of(asked jsonb) returns text language plpgsql immutable as $$
+begin
+  if asked ? 'sought' then return format(' limit %s', (asked->'values'->>2)::integer); end if;
+  return ' limit (select gesta.wanted(2)::integer)';
+end
+$$;
+
 -- Prepares a query once in a session and says how to run it: to plan it at every call takes longer than to run it. The
 -- session may have prepared anything under that name, so what stands there is run only if it is this very text.
 create or replace function gesta.prepared(statement text) returns text language plpgsql as $$
@@ -978,13 +1027,16 @@ revoke all on function
   gesta.wanted_all(integer),
   gesta.after_start(text),
   gesta.listed(text, text),
-  gesta.condition(text[], text, integer),
+  gesta.texts(jsonb),
+  gesta.condition(text[], text, integer, boolean),
   gesta.conditions(text, jsonb),
   gesta.sort_key(text[]),
   gesta.beyond(text, jsonb),
   gesta.keys_of(text, jsonb),
   gesta.order_of(text, jsonb),
   gesta.all_among(jsonb, text[]),
+  gesta.page_of(jsonb),
+  gesta.part_of(jsonb),
   gesta.prepared(text),
   gesta.counted(text, boolean)
   from public;
@@ -1027,7 +1079,7 @@ $$;
 
 
 
-revoke all on all functions in schema app from public, gesta_app;
+revoke all on all functions in schema app from public, gesta_app, gesta_finder;
 
 revoke all on function gesta.apply(text, jsonb[]), gesta.apply_effects(jsonb[], text[]) from public;
 
@@ -1045,3 +1097,121 @@ grant execute on function
   app.write_drinks(jsonb),
   app.write_all_drinks(jsonb, jsonb)
   to gesta_app;
+
+-- Whether the ids of a list are to be sought first: where a policy holds an index back from a condition, since its operator
+-- is not leakproof; and where only the values tell which index serves, that of a filter or that of the order.
+create or replace function gesta.is_sought(entity text, asked jsonb, held_back boolean) returns boolean language plpgsql immutable as $$
+declare
+  filter jsonb;
+  op text;
+  key jsonb;
+begin
+  for filter in select jsonb_array_elements(asked->'filters') loop
+    op := filter->>1;
+    if op in ('gt', 'gte', 'lt', 'lte', 'in') and filter->0 <> asked->'sort'->0->0 or op = 'starts' then return true; end if;
+    if held_back and (op = 'has' or op in ('eq', 'gt', 'gte', 'lt', 'lte', 'in')
+                                    and (gesta.listed(entity, filter->>0))[3] in ('numeric', 'email')) then
+      return true;
+    end if;
+  end loop;
+  if held_back and asked->'sort'->0->>2 <> 'first' then
+    for key in select jsonb_array_elements(asked->'sort') loop
+      if (gesta.listed(entity, key->>0))[3] = 'numeric' then return true; end if;
+    end loop;
+  end if;
+  return false;
+end
+$$;
+revoke all on function gesta.is_sought(text, jsonb, boolean) from public;
+
+-- The conditions of a list for whoever reads all. Which index serves a range, its own or that of the order, only its
+-- values tell, and of numbers behind a policy PostgreSQL knows no values. So what lies in a range is counted, as far as
+-- sorting it is less work than to look along the order for a page of it. What is more stands in a form of which a plan
+-- thinks that half of all records meet it.
+create or replace function gesta.narrowed(entity text, asked jsonb) returns text
+language plpgsql stable set enable_sort = off set enable_bitmapscan = off as $$
+declare
+  most integer := greatest(1000, sqrt((asked->'values'->>2)::float8
+    * (select greatest(0, c.reltuples) from pg_class c where c.oid = format('app.%I', entity)::regclass)));
+  filter jsonb;
+  piece text[];
+  op text;
+  plain jsonb := '[]';
+  ranges jsonb := '{}';
+  conditions text;
+  col text;
+  within text;
+  number bigint;
+begin
+  for filter in select jsonb_array_elements(asked->'filters') loop
+    op := filter->>1;
+    piece := gesta.listed(entity, filter->>0);
+    if piece[4] is null and (op in ('gt', 'gte', 'lt', 'lte') and filter->0 <> asked->'sort'->0->0 or op = 'starts') then
+      col := case when op = 'starts' and piece[3] = 'text' then format('(lower(%s collate "und-x-icu") collate "C")', piece[1]) else piece[1] end;
+      ranges := ranges || jsonb_build_object(
+        col, concat(ranges->>col || ' and ', '(' || gesta.condition(piece, op, (filter->>2)::integer, true) || ')'));
+    else
+      plain := plain || jsonb_build_array(filter);
+    end if;
+  end loop;
+  conditions := gesta.conditions(entity, asked || jsonb_build_object('filters', plain));
+  for col, within in select * from jsonb_each_text(ranges) loop
+    within := format('select r.id from app.%I r where r.deleted_at is null and %s order by %s limit %s', entity, within, col, most);
+    execute concat('select count(*) from (', within, ') found') into number using asked->'values';
+    conditions := concat(conditions, case when number < most then format(' and r.id = any (array(%s))', within)
+      else format(' and case when %s then true end', ranges->>col) end);
+  end loop;
+  return conditions;
+end
+$$;
+revoke all on function gesta.narrowed(text, jsonb) from public;
+
+grant usage on schema gesta, app to gesta_finder;
+grant execute on function
+  gesta.actor(),
+  gesta.roles(),
+  gesta.is_system(),
+  gesta.listed(text, text),
+  gesta.condition(text[], text, integer, boolean),
+  gesta.conditions(text, jsonb),
+  gesta.narrowed(text, jsonb),
+  gesta.sort_key(text[]),
+  gesta.beyond(text, jsonb),
+  gesta.keys_of(text, jsonb),
+  gesta.order_of(text, jsonb),
+  gesta.wanted(integer),
+  gesta.texts(jsonb),
+  gesta.after_start(text),
+  gesta.page_of(jsonb),
+  gesta.part_of(jsonb),
+  app.listed_drinks(text),
+  app.listed_past_drinks(text),
+  app.listed_walked_drinks(text),
+  app.query_drinks(jsonb, boolean),
+  app.query_deleted_drinks(jsonb, boolean)
+  to gesta_finder;
+revoke all on app.drinks from gesta_finder;
+grant select (id, deleted_at, name, price) on app.drinks to gesta_finder;
+drop policy if exists find on app.drinks;
+create policy find on app.drinks for select to gesta_finder using (true);
+
+grant create on schema gesta to gesta_finder;
+set local role gesta_finder;
+-- The ids of a page of a list. It takes what `app.find_<entity>` takes, so nothing else can be run as its owner, and is
+-- planned at every call for these very values. Stable, so that its caller reads the records as they are here.
+create or replace function gesta.sought(entity text, asked jsonb) returns text[]
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  ids text[];
+begin
+  asked := asked || '{"sought": true}';
+  execute case entity
+    when 'drinks' then case when asked ? 'deleted' then app.query_deleted_drinks(asked, false) else app.query_drinks(asked, false) end
+  end into ids using asked->'values';
+  return ids;
+end
+$$;
+revoke all on function gesta.sought(text, jsonb) from public;
+grant execute on function gesta.sought(text, jsonb) to gesta_owner;
+set local role gesta_owner;
+revoke create on schema gesta from gesta_finder;

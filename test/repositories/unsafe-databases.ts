@@ -1,5 +1,6 @@
 const table = "app.orders";
 const functions = "app.write_orders(jsonb)";
+const sought = "gesta.sought(text, jsonb)";
 /** A way to make a database unsafe and the way back, with what the start says; nothing to mend it: made anew. */
 export const unsafeDatabases: readonly {
   readonly fault: string;
@@ -159,6 +160,73 @@ export const unsafeDatabases: readonly {
     "grant create on schema public to public",
     "revoke create on schema public from public",
     "gesta_app may create things in the schema public",
+  ],
+  // The role that no policy holds back
+  [
+    "a member of the finder",
+    "grant gesta_finder to shop",
+    "revoke gesta_finder from shop",
+    "shop is a member of gesta_finder",
+  ],
+  [
+    "a finder past row security",
+    "alter role gesta_finder bypassrls",
+    "alter role gesta_finder nobypassrls",
+    "gesta_finder has BYPASSRLS",
+  ],
+  [
+    "a finder that logs in",
+    "alter role gesta_finder login",
+    "alter role gesta_finder nologin",
+    "gesta_finder may log in",
+  ],
+  [
+    "a finder that makes things",
+    "grant create on schema gesta to gesta_finder",
+    "revoke create on schema gesta from gesta_finder",
+    "gesta_finder has CREATE on schema gesta",
+  ],
+  [
+    "a finder that calls more",
+    "grant execute on function app.apply_orders(jsonb[]) to gesta_finder",
+    "revoke execute on function app.apply_orders(jsonb[]) from gesta_finder",
+    "gesta_finder has EXECUTE on function app.apply_orders(jsonb[])",
+  ],
+  [
+    "a finder that reads more",
+    `grant select (items) on ${table} to gesta_finder`,
+    `revoke select (items) on ${table} from gesta_finder`,
+    "gesta_finder has SELECT (items) on table app.orders",
+  ],
+  [
+    "the finder's policy for others",
+    `alter policy find on ${table} to gesta_finder, gesta_app`,
+    "",
+    "the policy find on app.orders is for gesta_app too",
+  ],
+  [
+    "the finder's function to gesta_app",
+    `grant execute on function ${sought} to gesta_app`,
+    `revoke execute on function ${sought} from gesta_app`,
+    "gesta_app has EXECUTE on function gesta.sought(text, jsonb)",
+  ],
+  [
+    "the finder's function in other hands",
+    `alter function ${sought} owner to gesta_owner`,
+    `alter function ${sought} owner to gesta_finder; grant execute on function ${sought} to gesta_owner`,
+    "gesta.sought(text, jsonb) belongs to gesta_owner, not to gesta_finder",
+  ],
+  [
+    "another function of the finder's",
+    "create function gesta.peek() returns bigint language sql as 'select 1'; alter function gesta.peek() owner to gesta_finder; revoke all on function gesta.peek() from public",
+    "drop function gesta.peek()",
+    "gesta.peek() belongs to gesta_finder, not to gesta_owner",
+  ],
+  [
+    "the finder's function missing",
+    `alter function ${sought} rename to sought_no_more`,
+    "alter function gesta.sought_no_more(text, jsonb) rename to sought",
+    "the function gesta.sought(text, jsonb) is missing",
   ],
   // Functions, views, events
   [

@@ -2,7 +2,7 @@ import { offeredActions } from "../../plan/audience.ts";
 import { deletionStamps } from "../../plan/delete-rules.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
 import { isPurgeable } from "../../plan/purging.ts";
-import { policyCondition } from "../row-security/policy-condition.ts";
+import { andRead, policyCondition } from "../row-security/policy-condition.ts";
 import { ident, indent, literal } from "../sql-text.ts";
 import { type Reach, waysOf } from "./reach.ts";
 
@@ -19,14 +19,18 @@ export const listsDeleted = (entity: EntityPlan): boolean => restoreOf(entity) !
 export function emitDeletedQuery(plan: Plan, entity: EntityPlan, reach: Reach | null): string {
   const { name } = entity;
   const table = `app.${ident(name)}`;
-  const restorable = policyCondition(plan, entity, restoreOf(entity)?.by ?? { kind: "nobody" }, "r");
+  const restorable = policyCondition(plan, entity, restoreOf(entity)?.by ?? { kind: "nobody" }, "r", true);
   const mayRestore = restorable === "true" ? "" : ` and ((select gesta.is_system()) or ${restorable})`;
-  const part = (found: string) =>
-    `'(select ', show, ${literal(` from ${table} r where ${found}`)}, conditions, ending, ')'`;
+  const part = (found: string, others = "", conditions = "conditions") =>
+    `'(select ', show, ${literal(` from ${table} r where ${found}`)}${others}, ${conditions}, ending, ')'`;
+  // Whoever seeks is held back by no policy.
+  const read = andRead(plan, entity, "r");
+  const unheld = read === "" ? "" : ", read";
   // What is purged has no way back, and nothing to show.
   const there = isPurgeable(entity) ? " and r.purged_at is null" : "";
-  const deleted = part(`r.deleted_at is not null${there}${mayRestore}`);
-  const all = part("r.deleted_at is null");
+  const deleted = part(`r.deleted_at is not null${there}${mayRestore}`, unheld);
+  const narrowed = `case when asked ? 'sought' then gesta.narrowed('${name}', asked) else conditions end`;
+  const all = part("r.deleted_at is null", reach === null ? unheld : "", narrowed);
   return `-- A record of ${name} as JSON, as lists with deleted records show it.
 create or replace function app.shown_deleted_${name}(r ${table}) returns text
 language sql stable as $$
@@ -45,21 +49,20 @@ create or replace function app.query_deleted_${name}(asked jsonb, counting boole
 language plpgsql stable as $$
 declare
   conditions text := gesta.conditions('${name}', asked);
-  show text := '1';
+${read === "" ? "" : `  read text := case when asked ? 'sought' then ${literal(read)} end;\n`}  show text := '1';
   ending text;
   pages text;
 begin
   if not counting then
-    show := concat('r as whole, ', gesta.keys_of('${name}', asked->'sort'));
-    ending := concat(gesta.order_of('${name}', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+    show := concat(case when asked ? 'sought' then 'r.id' else 'r' end, ' as whole, ', gesta.keys_of('${name}', asked->'sort'));
+    ending := concat(gesta.order_of('${name}', asked->'sort'), gesta.part_of(asked));
   end if;
   pages := concat(${deleted});
   if asked->>'deleted' = 'include' then
 ${indent(reach === null ? `pages := concat(pages, ' union all ', ${all});` : restricted(part, all, reach), 4)}
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'),
-    ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer))');
+  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;`;
 }

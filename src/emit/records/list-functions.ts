@@ -1,9 +1,11 @@
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
-import { ident } from "../sql-text.ts";
+import { andRead } from "../row-security/policy-condition.ts";
+import { ident, indent, inText, literal } from "../sql-text.ts";
 import { emitDeletedQuery, listsDeleted } from "./deleted-list-functions.ts";
 import { emitListed } from "./listed-fields.ts";
 import { emitPastListed, emitPastQuery } from "./past-list-functions.ts";
 import { type Reach, reachOf, waysOf } from "./reach.ts";
+import { isHeldBack } from "./seek-function.ts";
 
 const asOwner = "language plpgsql security definer set search_path = pg_catalog, pg_temp as $$";
 
@@ -17,94 +19,128 @@ const lowest = (entity: EntityPlan) => (entity.id === "serial" ? "0" : "'0000000
  */
 export function emitListFunctions(plan: Plan, entity: EntityPlan): string {
   const reach = reachOf(plan, entity);
+  const single = reach !== null && reach.branches.length > 0 ? reach : null;
   return [
     emitListed(plan, entity),
-    emitQuery(entity, reach),
-    ...(listsDeleted(entity) ? [emitDeletedQuery(plan, entity, reach)] : []),
+    emitQuery(plan, entity, reach),
+    ...(listsDeleted(entity) ? [emitDeletedQuery(plan, entity, single)] : []),
     emitPastListed(plan, entity),
-    emitPastQuery(entity, reach),
-    emitFind(entity),
+    emitPastQuery(entity, single),
+    emitFind(plan, entity),
     emitList(entity, reach),
-    emitCount(entity, reach),
+    emitCount(plan, entity, reach),
   ].join("\n\n");
 }
 
-const page = "limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer)";
-
-function emitQuery(entity: EntityPlan, reach: Reach | null): string {
+function emitQuery(plan: Plan, entity: EntityPlan, reach: Reach | null): string {
   const { name } = entity;
   const rows = `from app.${ident(name)} r where r.deleted_at is null`;
-  const whole = `concat('select array(select r ${rows}', conditions, gesta.order_of('${name}', asked->'sort'), ' ${page})')`;
-  const said = `-- The query for a page of ${name}, or for all that are to be counted.`;
+  const whole = `concat('select array(select ', shown, ' ${rows}', conditions, gesta.order_of('${name}', asked->'sort'), gesta.page_of(asked), ')')`;
+  const said = `-- The query for a page of ${name}, for the ids of it where it is sought, or for all that are to be
+-- counted.`;
+  const narrowed = `  if asked ? 'sought' then conditions := gesta.narrowed('${name}', asked); end if;
+`;
   const opening = `create or replace function app.query_${name}(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
+  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
   conditions text := gesta.conditions('${name}', asked);`;
   if (reach === null) {
+    const read = andRead(plan, entity, "r");
+    const unheld =
+      read === ""
+        ? ""
+        : `  -- Whoever seeks is held back by no policy.
+  if asked ? 'sought' then conditions := concat(${literal(read)}, conditions); end if;
+`;
     return `${said}
 ${opening}
 begin
-  if counting then return concat('select ${rows}', conditions); end if;
+${narrowed}${unheld}  if counting then return concat('select ${rows}', conditions); end if;
   return ${whole};
 end
 $$;`;
   }
   const ways = waysOf(reach);
+  if (ways.length === 0) {
+    return `${said} Who may not read all of them reads none.
+${opening}
+begin
+  if not (${reach.all}) then
+    return case when counting then 'select from app.${ident(name)} r where false' else 'select array[]::app.${ident(name)}[]' end;
+  end if;
+${narrowed}  if counting then return concat('select ${rows}', conditions); end if;
+  return ${whole};
+end
+$$;`;
+  }
   const parts = ways.map(({ ids, found }) => {
-    const select = `${rows} and ${found}`;
+    const select = `${rows} and ${inText(found)}`;
     return ids === null
-      ? [`'(select r as whole, ', keys, ' ${select}', conditions, ending, ')'`]
+      ? [`'(select ', shown, ' as whole, ', keys, ' ${select}', conditions, ending, ')'`]
       : [
-          `'(select page.* from unnest(array(${ids})) reached (id) cross join lateral (select r as whole, ', keys, ' ${select}', conditions, ending, ') page)'`,
+          `'(select page.* from unnest(array(${inText(ids)})) reached (id) cross join lateral (select ', shown, ' as whole, ', keys, ' ${select}', conditions, ending, ') page)'`,
         ];
   });
-  return `${said} Who may not read all of them looks among
--- those that it can reach, through an index for each way; row-level security decides all the same.
+  return `${said} Who may not read all of them looks among those that it can reach, through an index for each way;
+-- row-level security decides all the same.
 ${opening}
   keys text;
   ending text;
 begin
   if ${reach.all} then
-    if counting then return concat('select ${rows}', conditions); end if;
+${indent(narrowed, 2)}    if counting then return concat('select ${rows}', conditions); end if;
     return ${whole};
   end if;
   if counting then
-    return concat('select ${rows} and (${ways.map(({ own }) => own).join(" or ")})', conditions);
+    return concat('select ${rows} and (${ways.map(({ own }) => inText(own)).join(" or ")})', conditions);
   end if;
   keys := gesta.keys_of('${name}', asked->'sort');
-  ending := concat(gesta.order_of('${name}', asked->'sort'), ' limit (select gesta.wanted(2)::integer)');
+  ending := concat(gesta.order_of('${name}', asked->'sort'), gesta.part_of(asked));
   return concat('select array(select whole from (',
     ${parts.flat().join(",\n    ' union all ', ")},
-    ') pages', gesta.order_of(null, asked->'sort'), ' ${page})');
+    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
 end
 $$;`;
 }
 
-function emitFind(entity: EntityPlan): string {
+function emitFind(plan: Plan, entity: EntityPlan): string {
   const { name } = entity;
-  const deleted = listsDeleted(entity)
-    ? `if asked ? 'deleted' then
-    execute gesta.prepared(app.query_deleted_${name}(asked, false)) into rows;
-    bodies := array(select app.shown_deleted_${name}(r) from unnest(rows) r);
-  els`
-    : "";
+  const table = `app.${ident(name)}`;
+  const withDeleted = listsDeleted(entity);
+  const query = withDeleted
+    ? `case when asked ? 'deleted' then app.query_deleted_${name}(asked, false) else app.query_${name}(asked, false) end`
+    : `app.query_${name}(asked, false)`;
+  const shown = `bodies := array(select app.shown_${name}(r) from unnest(rows) r);`;
   return `-- A page of ${name} for the actor that has entered: see \`list_${name}\`.
 create or replace function app.found_${name}(asked jsonb) returns text
 language plpgsql as $$
 declare
-  rows app.${ident(name)}[];
+  rows ${table}[];
   bodies text[];
   taken integer := (asked->'values'->>1)::integer - 1;
   last jsonb;
 begin
   perform set_config('gesta.wanted', asked->>'values', true);
-  ${deleted}if not asked ? 'as_of' then
-    execute gesta.prepared(app.query_${name}(asked, false)) into rows;
-    bodies := array(select app.shown_${name}(r) from unnest(rows) r);
-  elsif (asked->>'as_of')::timestamptz > gesta.now() then
-    return 'future';
-  else
+  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
+  if asked ? 'as_of' then
     execute app.query_past_${name}(asked, false) into bodies;
+  else
+    if gesta.is_sought('${name}', asked, ${isHeldBack(plan, entity)}) then
+      rows := array(select r from unnest((select gesta.sought('${name}', asked))::${idType(entity)}[]) with ordinality s (id, nth)
+        join ${table} r on r.id = s.id order by s.nth);
+    else
+      execute gesta.prepared(${query}) into rows;
+    end if;
+    ${
+      withDeleted
+        ? `if asked ? 'deleted' then
+      bodies := array(select app.shown_deleted_${name}(r) from unnest(rows) r);
+    else
+      ${shown}
+    end if;`
+        : shown
+    }
   end if;
   if cardinality(bodies) > taken then last := bodies[taken]; end if;
   return concat('listed ',
@@ -171,16 +207,28 @@ end
 $$;`;
 }
 
-function emitCount(entity: EntityPlan, reach: Reach | null): string {
+function emitCount(plan: Plan, entity: EntityPlan, reach: Reach | null): string {
   const { name } = entity;
   const readsAll = reach?.all ?? (entity.read.kind === "anyone" ? "true" : "gesta.is_system()");
   return `-- How many ${name} a list has in all: 'counted <number>', or 'counted -' when that takes too long. An estimate is made of
--- all rows, so whoever may not read them all is told the exact number.
+-- all rows, so whoever may not read them all is told the exact number. Up to a thousand are found as a page of them is.
 create or replace function app.count_${name}(who text, asked jsonb, estimated boolean) returns text
 ${asOwner}
+declare
+  thousand jsonb := asked || jsonb_build_object('values', '[0, 1001, 1001]'::jsonb || ((asked->'values') - 0 - 0 - 0));
+  number bigint;
 begin
   if not gesta.enter(who) then return 'unauthenticated'; end if;
   perform set_config('gesta.wanted', asked->>'values', true);
+  if not asked ? 'as_of' and gesta.is_sought('${name}', asked, ${isHeldBack(plan, entity)}) then
+    begin
+      select count(*) into number
+        from unnest((select gesta.sought('${name}', thousand))::${idType(entity)}[]) s (id) join app.${ident(name)} r on r.id = s.id;
+    exception when query_canceled then
+      return 'counted -';
+    end;
+    if number < 1001 then return concat('counted ', number); end if;
+  end if;
   return gesta.counted(
     case ${listsDeleted(entity) ? `when asked ? 'deleted' then app.query_deleted_${name}(asked, true)\n         ` : ""}when asked ? 'as_of' then app.query_past_${name}(asked, true)
          else app.query_${name}(asked, true) end,

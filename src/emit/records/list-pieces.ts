@@ -12,13 +12,16 @@ const signatures = [
   "gesta.wanted_all(integer)",
   "gesta.after_start(text)",
   "gesta.listed(text, text)",
-  "gesta.condition(text[], text, integer)",
+  "gesta.texts(jsonb)",
+  "gesta.condition(text[], text, integer, boolean)",
   "gesta.conditions(text, jsonb)",
   "gesta.sort_key(text[])",
   "gesta.beyond(text, jsonb)",
   "gesta.keys_of(text, jsonb)",
   "gesta.order_of(text, jsonb)",
   "gesta.all_among(jsonb, text[])",
+  "gesta.page_of(jsonb)",
+  "gesta.part_of(jsonb)",
   "gesta.prepared(text)",
   "gesta.counted(text, boolean)",
 ];
@@ -70,19 +73,32 @@ ${plan.entities
   end
 $$;
 
--- One filter as a condition, null for one that there is not. \`place\` is where its value stands.
-create or replace function gesta.condition(piece text[], op text, place integer) returns text language plpgsql immutable as $$
+-- The texts in a JSON array, known while a query is planned.
+create or replace function gesta.texts(list jsonb) returns text[] language plpgsql immutable as $$
+begin
+  return array(select jsonb_array_elements_text(list));
+end
+$$;
+
+-- One filter as a condition, null for one that there is not. \`place\` is where its value stands: in the setting of the
+-- transaction, which no plan knows, or in the parameter that what is sought is planned for.
+create or replace function gesta.condition(piece text[], op text, place integer, known boolean)
+returns text language plpgsql immutable as $$
 declare
   col text := piece[1];
   type text := piece[3];
-  value text := format(case type when 'email' then '(select lower(gesta.wanted(%s)))' else '(select gesta.wanted(%s)::%s)' end, place, type);
-  options text := format(case type when 'email' then 'array(select lower(v) from unnest(gesta.wanted_all(%s)) v)'
-                                   else '(select gesta.wanted_all(%s)::%s[])::%2$s[]' end, place, type);
+  wanted text := format(case when known then '($1->>%s)' else 'gesta.wanted(%s)' end, place);
+  form text := case when known then '(%s)' else '(select %s)' end;
+  value text := format(form, case type when 'email' then format('lower(%s)', wanted) else format('%s::%s', wanted, type) end);
+  options text := format(case when type = 'email' then 'array(select lower(v) from unnest(%s) v)'
+                              when known then '%s::%s[]'
+                              else '(select %s::%s[])::%2$s[]' end,
+                         format(case when known then 'gesta.texts($1->%s)' else 'gesta.wanted_all(%s)' end, place), type);
 begin
   if op in ('contains', 'starts') then
     if type = 'text' then
       col := format('${folded("%s")}', col);
-      value := format('(select ${folded("gesta.wanted(%s)")})', place);
+      value := format(form, format('${folded("%s")}', wanted));
     elsif type <> 'email' then
       return null;
     end if;
@@ -101,7 +117,8 @@ begin
     when 'has' then format('%s @> array[%s]', col, value)
     when 'contains' then format('strpos(%s, %s) > 0', col, value)
     when 'starts' then
-      format('%1$s >= %2$s and (%1$s < (select gesta.after_start(%2$s) collate "C")) is not false and starts_with(%1$s, %2$s)', col, value)
+      format('%1$s >= %2$s and (%1$s < %3$s) is not false and starts_with(%1$s, %2$s)',
+             col, value, format(form, format('gesta.after_start(%s) collate "C"', value)))
   end;
 end
 $$;
@@ -116,7 +133,7 @@ begin
   for filter in select jsonb_array_elements(asked->'filters') loop
     piece := gesta.listed(entity, filter->>0);
     if piece[1] is null then raise exception 'no filter of %: %', entity, filter; end if;
-    conditions := concat(conditions, ' and (' || piece[4] || ')', ' and (' || gesta.condition(piece, filter->>1, (filter->>2)::integer) || ')');
+    conditions := concat(conditions, ' and (' || piece[4] || ')', ' and (' || gesta.condition(piece, filter->>1, (filter->>2)::integer, asked ? 'sought') || ')');
   end loop;
   return concat(conditions, ' and ' || gesta.beyond(entity, asked->'sort'));
 end
@@ -203,6 +220,22 @@ $$;
 create or replace function gesta.all_among(asked jsonb, fields text[]) returns boolean language plpgsql immutable as $$
 begin
   return not exists (select from jsonb_array_elements(asked) each where each->>0 <> all (fields));
+end
+$$;
+
+-- How many records a page has and leaves out, and how many a part of it can have. What is sought is planned for them.
+create or replace function gesta.page_of(asked jsonb) returns text language plpgsql immutable as $$
+begin
+  if asked ? 'sought' then
+    return format(' limit %s offset %s', (asked->'values'->>1)::integer, (asked->'values'->>0)::integer);
+  end if;
+  return ' limit (select gesta.wanted(1)::integer) offset (select gesta.wanted(0)::integer)';
+end
+$$;
+create or replace function gesta.part_of(asked jsonb) returns text language plpgsql immutable as $$
+begin
+  if asked ? 'sought' then return format(' limit %s', (asked->'values'->>2)::integer); end if;
+  return ' limit (select gesta.wanted(2)::integer)';
 end
 $$;
 

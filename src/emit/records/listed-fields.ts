@@ -27,7 +27,7 @@ export function listedFields(
       literal(typeOf(field)),
       field.readBy === null
         ? "null"
-        : literal(`(select gesta.is_system()) or ${policyCondition(plan, entity, field.readBy, judged)}`),
+        : literal(`(select gesta.is_system()) or ${policyCondition(plan, entity, field.readBy, judged, true)}`),
       field.optional || field.readBy !== null ? "'optional'" : "null",
     ];
     return `    when ${literal(field.name)} then array[${piece.join(", ")}]`;

@@ -1,5 +1,5 @@
 import type { EntityPlan, Plan } from "../../plan/plan.ts";
-import { ident, indent, literals } from "../sql-text.ts";
+import { ident, indent, inText, literals } from "../sql-text.ts";
 import { lastingFields, stampedFields } from "./lasting-fields.ts";
 import { listedFields } from "./listed-fields.ts";
 import { type Reach, waysOf } from "./reach.ts";
@@ -127,7 +127,11 @@ ${indent(together([same(table, ""), past(today(table, `today.id in (${events})`)
 function restricted(entity: EntityPlan, reach: Reach): string {
   const table = tableOf(entity);
   const ofToday = (condition: string) => condition.replaceAll(/\br\./g, "today.");
-  const ways = waysOf(reach);
+  const ways = waysOf(reach).map(({ ids, own, found }) => ({
+    ids: ids === null ? null : inText(ids),
+    own: inText(own),
+    found: inText(found),
+  }));
   const each = (ids: string) => `unnest(array(${ids})) reached (id) cross join lateral`;
   const paged = (ids: string | null, part: string) =>
     ids === null ? part : `'(select page.* from ${each(ids)} ', ${part}, ' page)'`;

@@ -1,4 +1,5 @@
 import type { EntityPlan, Plan, Policy } from "../../plan/plan.ts";
+import { andRead } from "../row-security/policy-condition.ts";
 import { ident, literals } from "../sql-text.ts";
 
 /** One way in which single records are the actor's to read, found through an index that starts with its column. */
@@ -8,7 +9,7 @@ export interface ReachBranch {
   readonly column: string;
 }
 
-/** Who reads all records of an entity, as a condition without a row, and how the others find theirs. */
+/** Who reads all records of an entity, as a condition without a row, and how the others find theirs, if any. */
 export interface Reach {
   readonly all: string;
   readonly branches: readonly ReachBranch[];
@@ -16,8 +17,8 @@ export interface Reach {
 
 /**
  * A read policy taken apart. Row-level security holds whatever is asked, but as a filter: whoever may read ten of a
- * million records would wait for a walk through all of them. Null where all read all, or the policy is not a choice of
- * ways that an index can serve.
+ * million records, or none, would wait for a walk through all of them. Null where all read all, or the policy is not a
+ * choice of ways that an index can serve.
  */
 export function reachOf(plan: Plan, entity: EntityPlan): Reach | null {
   const parts = alternatives(entity.read);
@@ -44,7 +45,7 @@ export function reachOf(plan: Plan, entity: EntityPlan): Reach | null {
         return null;
     }
   }
-  return branches.length === 0 ? null : { all: settled.join(" or "), branches };
+  return { all: settled.join(" or "), branches };
 }
 
 const alternatives = (policy: Policy): readonly Policy[] =>
@@ -59,7 +60,7 @@ function branchOf(plan: Plan, entity: EntityPlan, path: string, many: boolean): 
   const held = `t.${ident(second)}`;
   const holds = many ? `${held} @> array[(select gesta.actor())]` : `${held} = (select gesta.actor())`;
   return {
-    ids: `select t.id from app.${ident(target.name)} t where t.deleted_at is null and ${holds}`,
+    ids: `select t.id from app.${ident(target.name)} t where t.deleted_at is null and ${holds}${andRead(plan, target, "t")}`,
     column,
   };
 }

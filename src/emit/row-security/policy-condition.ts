@@ -6,8 +6,10 @@ import { ident, literals } from "../sql-text.ts";
  * and not once for a row. Row-level security of a referenced table applies to the look-up too, so a record that the
  * actor cannot read, or a deleted one, gives no rights.
  * @param row the name under which the statement knows the row: a table or an alias.
+ * @param written whether the read policies of referenced tables stand in the condition, for a role that no policy holds
+ * back.
  */
-export function policyCondition(plan: Plan, entity: EntityPlan, policy: Policy, row: string): string {
+export function policyCondition(plan: Plan, entity: EntityPlan, policy: Policy, row: string, written = false): string {
   switch (policy.kind) {
     case "anyone":
       return "true";
@@ -18,13 +20,13 @@ export function policyCondition(plan: Plan, entity: EntityPlan, policy: Policy, 
     case "actor_has":
       return `(select gesta.roles()) && ${literals(policy.roles)}`;
     case "actor_is":
-      return onPath(plan, entity, policy.path, row, (column) => `${column} = (select gesta.actor())`);
+      return onPath(plan, entity, policy.path, row, written, (column) => `${column} = (select gesta.actor())`);
     case "actor_in":
-      return onPath(plan, entity, policy.path, row, (column) => `(select gesta.actor()) = any (${column})`);
+      return onPath(plan, entity, policy.path, row, written, (column) => `(select gesta.actor()) = any (${column})`);
     case "any_of":
-      return joined(plan, entity, policy.policies, row, "or", "false");
+      return joined(plan, entity, policy.policies, row, written, "or", "false");
     case "all_of":
-      return joined(plan, entity, policy.policies, row, "and", "true");
+      return joined(plan, entity, policy.policies, row, written, "and", "true");
   }
 }
 
@@ -33,6 +35,7 @@ const joined = (
   entity: EntityPlan,
   policies: readonly Policy[],
   row: string,
+  written: boolean,
   word: "or" | "and",
   none: string,
 ): string =>
@@ -40,7 +43,7 @@ const joined = (
     ? none
     : [...policies]
         .sort((a, b) => weight(a) - weight(b))
-        .map((part) => policyCondition(plan, entity, part, row))
+        .map((part) => policyCondition(plan, entity, part, row, written))
         .map((condition) => (/ (or|and) /.test(condition) ? `(${condition})` : condition))
         .join(` ${word} `);
 
@@ -63,6 +66,7 @@ function onPath(
   entity: EntityPlan,
   path: string,
   row: string,
+  written: boolean,
   condition: (column: string) => string,
 ): string {
   const [first = "", second] = path.split(".");
@@ -72,5 +76,11 @@ function onPath(
   if (target === undefined) throw new Error(`the policy path '${path}' of ${entity.name} was not verified`);
   const table = ident(target.name);
   const named = `${table}.id = ${row}.${ident(first)} and ${condition(`${table}.${ident(second)}`)}`;
-  return `exists (select from app.${table} where ${named} and ${table}.deleted_at is null)`;
+  return `exists (select from app.${table} where ${named} and ${table}.deleted_at is null${written ? andRead(plan, target, table) : ""})`;
+}
+
+/** The read policy of an entity as one more condition on its row, for a role that no policy holds back. */
+export function andRead(plan: Plan, entity: EntityPlan, row: string): string {
+  const condition = policyCondition(plan, entity, entity.read, row, true);
+  return condition === "true" ? "" : ` and ((select gesta.is_system()) or ${condition})`;
 }

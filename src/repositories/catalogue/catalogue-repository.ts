@@ -5,7 +5,7 @@ import { Refusal } from "../../kernel/refusal.ts";
 import { prepareRoles } from "../schema-repository.ts";
 import type { Catalogue, PlannedCatalogue } from "./catalogue.ts";
 
-/** Each part of the catalogue as one JSON value; `$1` is the application's login, `$2` the planned functions. */
+/** Each part of the catalogue as one JSON value; `$1` is the application's login, `$2` its functions, `$3` the finder's. */
 const parts = {
   server: `select jsonb_build_object(
     'version', current_setting('server_version_num')::int,
@@ -30,7 +30,7 @@ const parts = {
               union all select relation.object, relation.owner from relation where relation.kind in ('r', 'p', 'v', 'm')
             ) o where o.owner = r.oid))
         order by r.rolname)
-      from pg_roles r where r.rolname in ($1::text, 'gesta_app', 'gesta_gate', 'gesta_keeper', 'gesta_owner')))`,
+      from pg_roles r where r.rolname in ($1::text, 'gesta_app', 'gesta_finder', 'gesta_gate', 'gesta_keeper', 'gesta_owner')))`,
 
   tables: `select jsonb_agg(jsonb_build_object('name', name, 'enabled', enabled, 'forced', forced) order by name)
     from relation where schema = 'app' and kind in ('r', 'p')`,
@@ -61,7 +61,8 @@ const parts = {
     from (
       select object, owner, array[case schema when 'gesta_keys' then 'gesta_keeper' else 'gesta_owner' end] as owners from relation
         where schema in ('app', 'gesta', 'gesta_keys') and kind <> 'S'
-      union all select 'function ' || name, owner, case schema when 'gesta_keys' then array['gesta_keeper'] else array['gesta_owner', 'gesta_gate'] end
+      union all select 'function ' || name, owner, case when schema = 'gesta_keys' then array['gesta_keeper'] when name = $3::text then array['gesta_finder']
+            else array['gesta_owner', 'gesta_gate'] end
         from routine
         where schema in ('app', 'gesta', 'gesta_keys')
       union all select 'schema ' || nspname, nspowner, array['gesta_owner'] from pg_namespace
@@ -105,7 +106,7 @@ const parts = {
   clockMoved: `select to_jsonb(exists (
     select from pg_proc p join routine f on f.id = p.oid where f.name = 'gesta.now()' and p.prosrc like '%interval%'))`,
 
-  missingFunctions: `select jsonb_agg(f) from unnest($2::text[]) f
+  missingFunctions: `select jsonb_agg(f) from unnest($2::text[] || $3::text) f
     where not exists (select from routine where replace(name, '"', '') = replace(f, '"', ''))`,
 } as const;
 
@@ -146,14 +147,17 @@ export interface CatalogueRepository {
   read(): Promise<Catalogue>;
 }
 
-export function catalogueRepository(engine: Engine, { tables, functions }: PlannedCatalogue): CatalogueRepository {
-  const planned = { tables, functions: [...ledgerFunctions, ...keyFunctions, ...functions] };
+export function catalogueRepository(
+  engine: Engine,
+  { tables, functions, finder }: PlannedCatalogue,
+): CatalogueRepository {
+  const planned = { tables, finder, functions: [...ledgerFunctions, ...keyFunctions, ...functions] };
   return {
     planned,
     prepare: () => prepareRoles(engine),
     async read() {
       const { login, failure } = engine.kind === "postgres" ? await loginOf(engine) : { login: null, failure: null };
-      const [row = []] = await engine.inspect(catalogueText, [login, planned.functions]);
+      const [row = []] = await engine.inspect(catalogueText, [login, planned.functions, finder.owns]);
       // The statement above builds exactly this shape.
       const read = JSON.parse(String(row[0])) as Catalogue;
       if (engine.kind === "pglite" || read.server === null) return { ...read, server: null };

@@ -82,6 +82,8 @@ export interface PlannedCatalogue {
     readonly name: string;
     /** The columns that the application's role may read; null stands for all. */
     readonly columns: readonly string[] | null;
+    /** The columns that `gesta_finder` may look at. */
+    readonly soughtColumns: readonly string[];
     readonly policies: readonly {
       readonly name: string;
       readonly roles: readonly string[];
@@ -91,4 +93,6 @@ export interface PlannedCatalogue {
   }[];
   /** The functions that the application's role may call. */
   readonly functions: readonly string[];
+  /** The role that no policy holds back: its one function, and those that this one is made of. */
+  readonly finder: { readonly owns: string; readonly calls: readonly string[] };
 }

@@ -11,10 +11,13 @@ export function schemaFaults(catalogue: Catalogue, planned: PlannedCatalogue): r
     ...policyFaults(catalogue, planned),
     ...catalogue.grants.filter((grant) => !isPlanned(grant, planned)).map(grantFault),
     ...catalogue.definers.filter((definer) => !hasFixedPath(definer)).map(pathFault),
-    ...catalogue.strangers.map(({ object, owner }) => ({
-      what: `the ${object} belongs to ${owner}, not to gesta_owner`,
-      remedy: `alter ${object} owner to gesta_owner`,
-    })),
+    ...catalogue.strangers.map(({ object, owner }) => {
+      const wanted = object === `function ${planned.finder.owns}` ? "gesta_finder" : "gesta_owner";
+      return {
+        what: `the ${object} belongs to ${owner}, not to ${wanted}`,
+        remedy: `alter ${object} owner to ${wanted}`,
+      };
+    }),
     ...catalogue.openViews.map(({ name, materialized }) => ({
       what: `the ${materialized ? "materialized " : ""}view ${name} shows gesta_app records past row-level security`,
       remedy: materialized
@@ -102,12 +105,17 @@ function policyFault(
  * Others may read as far as row-level security lets them; to change anything is nobody's right but the owner's.
  * `gesta_gate` makes its function in the schema `gesta`.
  */
-function isPlanned({ privilege, on, to, planned }: GrantFacts, { tables }: PlannedCatalogue): boolean {
+function isPlanned({ privilege, on, to, planned }: GrantFacts, { tables, finder }: PlannedCatalogue): boolean {
   if (to === "gesta_owner" || (to === "gesta_gate" && on === "schema gesta")) return true;
   if (on.includes("gesta_keys")) return keysArePlanned(privilege, on, to, planned);
   if (to === "gesta_app") {
     if (privilege === "USAGE") return on === "schema app" || on === "schema gesta";
     return planned || tables.some(({ name, columns }) => on === `table ${name}` && isReading(privilege, columns));
+  }
+  if (to === "gesta_finder") {
+    if (privilege === "USAGE") return on === "schema app" || on === "schema gesta";
+    if (privilege === "EXECUTE") return finder.calls.some((name) => on === `function ${name}`);
+    return tables.some(({ name, soughtColumns }) => on === `table ${name}` && isReading(privilege, soughtColumns));
   }
   return to !== "PUBLIC" && (privilege.startsWith("SELECT") || (privilege === "USAGE" && on.startsWith("schema ")));
 }
