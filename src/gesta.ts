@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { startUpkeep } from "./background/upkeep.ts";
 import type { Engine } from "./database/engine.ts";
-import { openEngine } from "./database/open-engine.ts";
+import { openEngine, openReplicasOf } from "./database/open-engine.ts";
+import type { Replicas } from "./database/replicas/replicas.ts";
 import type { Application } from "./declare/application.ts";
 import { actionSchema } from "./emit/json-schema/action-schema.ts";
-import { emitOpenApi } from "./emit/openapi/openapi-emitter.ts";
+import { documentsFor } from "./emit/openapi/openapi-emitter.ts";
 import { emitCatalogue, emitSchema } from "./emit/schema-emitter.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import type { Configuration } from "./kernel/configuration.ts";
@@ -15,8 +16,8 @@ import type { Observer } from "./kernel/observation.ts";
 import { newSecret } from "./kernel/secret-token.ts";
 import { makePlan, type Planned } from "./plan/make-plan.ts";
 import { httpServer } from "./presentation/http/server.ts";
+import { readingOn, replicaReads } from "./reading.ts";
 import { accountsRepository } from "./repositories/accounts-repository.ts";
-import { aggregatesRepository } from "./repositories/aggregates-repository.ts";
 import { catalogueRepository } from "./repositories/catalogue/catalogue-repository.ts";
 import { followingClock } from "./repositories/clock-repository.ts";
 import { demandReadableEvents } from "./repositories/event-versions-repository.ts";
@@ -35,13 +36,9 @@ import { bulkService } from "./services/bulk-service.ts";
 import { commandsService } from "./services/commands-service.ts";
 import { signedConfirmations } from "./services/confirmations.ts";
 import { developmentClock } from "./services/development-clock.ts";
-import { historyService } from "./services/history-service.ts";
-import { impactService } from "./services/impact-service.ts";
 import { sowLarge } from "./services/large-seed-service.ts";
 import { argon2Passwords } from "./services/passwords.ts";
-import { possibleActionsService } from "./services/possible-actions-service.ts";
 import { purgeService } from "./services/purge-service.ts";
-import { queriesService } from "./services/queries-service.ts";
 import { sow } from "./services/seed-service.ts";
 import { sessionsService } from "./services/sessions-service.ts";
 import { sowing, sown } from "./services/sowing.ts";
@@ -75,6 +72,7 @@ export async function startApplication(declared: Application, around: Surroundin
   const { configuration, observe } = around;
   const planned = makePlan(declared);
   const engine = await openEngine(configuration, observe);
+  let replicas: Replicas | null = null;
   try {
     const check = startCheck(configuration, catalogueRepository(engine, emitCatalogue(planned.plan)), observe);
     await check.before();
@@ -88,7 +86,8 @@ export async function startApplication(declared: Application, around: Surroundin
     await follows?.follow();
     const placed = { ...around, clock: around.clock ?? follows ?? systemClock };
     await reapplyPurges(planned, engine, around);
-    const server = await serve(planned, engine, placed, placed.clock, fresh);
+    replicas = await openReplicasOf(configuration, engine, observe);
+    const server = await serve(planned, engine, replicas, placed, placed.clock, fresh);
     const url = await server.listen({ host: configuration.host, port: configuration.port });
     const background =
       engine.kind === "postgres" ? await openEngine({ ...configuration, poolSize: 1 }, observe) : engine;
@@ -103,6 +102,7 @@ export async function startApplication(declared: Application, around: Surroundin
       await server.close();
       await upkeep.stop();
       if (background !== engine) await background.close();
+      await replicas?.close();
       await engine.close();
     };
     return {
@@ -116,6 +116,7 @@ export async function startApplication(declared: Application, around: Surroundin
       },
     };
   } catch (error) {
+    await replicas?.close();
     await engine.close();
     throw error;
   }
@@ -150,10 +151,17 @@ export const commandsParts = ({ plan, behaviours }: Planned, engine: Engine, aro
   };
 };
 
-async function serve(planned: Planned, engine: Engine, around: Surroundings, clock: Clock, fresh: boolean) {
+async function serve(
+  planned: Planned,
+  engine: Engine,
+  replicas: Replicas | null,
+  around: Surroundings,
+  clock: Clock,
+  fresh: boolean,
+) {
   const { configuration, observe, secret } = around;
   const parts = commandsParts(planned, engine, around);
-  const { plan, records, past, passwords, newId } = parts;
+  const { plan, records, passwords, newId } = parts;
   const commands = commandsService(parts);
   const { seed, seedOrders } = configuration;
   if (fresh && seed === "small") await sow(plan, commands, planned.seed);
@@ -168,28 +176,21 @@ async function serve(planned: Planned, engine: Engine, around: Surroundings, clo
   const accounts = accountsRepository(engine);
   const authentication = authenticationService(plan, tokens, records, accounts);
   const cursors = signedCursors(keyFor("cursors", secret));
-  const aggregates = aggregatesRepository(engine, plan);
-  const queries = queriesService({ plan, records, past, aggregates, cursors, roleOf: authentication.roleOf });
-  const { sessionHours, trustedProxies, environment } = configuration;
-  const documents = new Map<string | null, object>();
+  const { sessionHours, trustedProxies, environment, replicaMaxLag } = configuration;
   return httpServer({
+    ...readingOn(engine, parts, cursors, authentication.roleOf),
+    replicas: replicaReads(replicas, replicaMaxLag, clock, (place) =>
+      readingOn(place, commandsParts(planned, place, around), cursors, authentication.roleOf),
+    ),
     plan,
     authentication,
     sessions: sessionsService({ plan, records, accounts, passwords, newId, newSecret, sessionHours }),
     apiKeys: apiKeysService({ plan, accounts, authentication, newId, newSecret }),
     commands,
     bulk: bulkService(parts),
-    queries,
-    possibleActions: possibleActionsService(parts, queries),
     schemaOf: actionSchema,
-    history: historyService(plan, past),
     cursors,
-    impact: impactService(parts),
-    documentFor: (role) => {
-      const document = documents.get(role) ?? emitOpenApi(plan, role);
-      documents.set(role, document);
-      return document;
-    },
+    documentFor: documentsFor(plan),
     ready: () => askForLife(engine),
     sessionHours,
     secureCookies: environment === "production",

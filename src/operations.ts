@@ -11,8 +11,8 @@ import { type Clock, movedClock, systemClock } from "./kernel/clock.ts";
 import { signedCursors } from "./kernel/cursor.ts";
 import { newIdentifier } from "./kernel/identifier.ts";
 import { makePlan } from "./plan/make-plan.ts";
+import { readingAll, readingOn } from "./reading.ts";
 import { accountsRepository } from "./repositories/accounts-repository.ts";
-import { aggregatesRepository } from "./repositories/aggregates-repository.ts";
 import { type ClockRepository, databaseClock, fileClock } from "./repositories/clock-repository.ts";
 import { databaseState } from "./repositories/health-statistics-repository.ts";
 import { ledgerRepository } from "./repositories/ledger-repository.ts";
@@ -27,7 +27,6 @@ import { type Exported, type ExportRequest, exportService } from "./services/exp
 import { type ImportReport, type ImportRequest, importService } from "./services/import-service.ts";
 import { type LedgerService, ledgerService } from "./services/ledger-service.ts";
 import type { PurgeService } from "./services/purge-service.ts";
-import { queriesService } from "./services/queries-service.ts";
 import { configuredTokens, signToken } from "./services/tokens.ts";
 import { type TrashService, trashService } from "./services/trash-service.ts";
 import type { VerifyReport } from "./services/verification-service.ts";
@@ -114,19 +113,20 @@ export const withExport = <T>(
   request: Omit<ExportRequest, "who">,
   work: (exported: Exported) => Promise<T>,
 ): Promise<T> =>
-  onEngine(around, async (engine) => {
-    await demandDatabase(engine);
-    const { configuration, secret, clock = systemClock } = around;
-    const { plan, records, past } = commandsParts(makePlan(declared), engine, around);
-    const tokens = configuredTokens(configuration, secret, clock);
-    const { roleOf } = authenticationService(plan, tokens, records, accountsRepository(engine));
-    const queries = queriesService({
-      ...{ plan, records, past, cursors: signedCursors(secret) },
-      aggregates: aggregatesRepository(engine, plan),
-      roleOf: async (who) => (who === "system" ? null : roleOf(who)),
+  onEngine(around, async (primary) => {
+    await demandDatabase(primary);
+    return readingAll(primary, around, async (engine) => {
+      const { configuration, secret, clock = systemClock } = around;
+      const parts = commandsParts(makePlan(declared), engine, around);
+      const { plan, records } = parts;
+      const tokens = configuredTokens(configuration, secret, clock);
+      const { roleOf } = authenticationService(plan, tokens, records, accountsRepository(engine));
+      const { queries } = readingOn(engine, parts, signedCursors(secret), async (who) =>
+        who === "system" ? null : roleOf(who),
+      );
+      const exports = exportService({ plan, queries, roleOf });
+      return work(await exports.open({ ...request, who: actorNamed(declared, name) }));
     });
-    const exports = exportService({ plan, queries, roleOf });
-    return work(await exports.open({ ...request, who: actorNamed(declared, name) }));
   });
 
 /** What is wrong with the indexes and the statistics of the database. It only reads. */

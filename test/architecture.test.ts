@@ -18,13 +18,14 @@ const mayImport: ImportTable = {
   presentation: ["kernel", "plan", "services"],
   background: ["kernel", "plan", "services"],
   client: ["kernel"],
+  "reading.ts": ["kernel", "plan", "domain", "database", "repositories", "services", "presentation"],
   "gesta.ts": [
     ...["kernel", "declare", "plan", "emit", "domain", "database", "repositories", "services"],
-    ...["presentation", "background", "client"],
+    ...["presentation", "background", "client", "reading.ts"],
   ],
   "operations.ts": [
     ...["kernel", "declare", "plan", "emit", "domain", "database", "repositories", "services"],
-    ...["presentation", "background", "client", "gesta.ts"],
+    ...["presentation", "background", "client", "reading.ts", "gesta.ts"],
   ],
   "index.ts": ["kernel", "declare", "plan", "gesta.ts"],
   testing: [

@@ -70,7 +70,7 @@ const refusals: ReadonlySet<string> = new Set([
   "Refusal",
   ...["ImportRefused", "ExportRefused", "UnreadableFile", "SeedUnfinished"],
   ...["WorkflowRefused", "WorkflowFaults", "WorkflowFileFault", "RecordsStranded", "LedgerRefused", "EventsAhead"],
-  "PurgeRefused",
+  ...["PurgeRefused", "WrongReplicas"],
 ]);
 
 interface Options {

@@ -46,10 +46,12 @@ function logger(level: string): Observer {
         break;
       case "unsafe_start":
       case "purge_notice":
+      case "replica_left":
         log.warn(rest, kind);
         break;
       case "purged":
       case "sowing":
+      case "replica_joined":
         log.info(rest, kind);
         break;
       default:

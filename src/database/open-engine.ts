@@ -3,6 +3,7 @@ import type { Observer } from "../kernel/observation.ts";
 import type { Engine } from "./engine.ts";
 import { pgliteEngine } from "./engines/pglite.ts";
 import { postgresEngine } from "./engines/postgres.ts";
+import { openReplicas, type Replicas } from "./replicas/replicas.ts";
 
 /** The engine that the configuration names: PostgreSQL, or the embedded one. */
 export const openEngine = (configuration: Configuration, observe: Observer): Promise<Engine> =>
@@ -17,3 +18,16 @@ export const openEngine = (configuration: Configuration, observe: Observer): Pro
           observe,
         }),
       );
+
+/** The read replicas of the database that the configuration names; null where it names none. */
+export async function openReplicasOf(
+  { databaseUrl, databaseCertificate, replicaUrls, replicaMaxLag, poolSize }: Configuration,
+  primary: Engine,
+  observe: Observer,
+): Promise<Replicas | null> {
+  if (databaseUrl === null || replicaUrls.length === 0) return null;
+  return openReplicas({
+    ...{ urls: replicaUrls, primary, primaryUrl: databaseUrl, certificate: databaseCertificate },
+    ...{ poolSize, maxLag: replicaMaxLag, observe },
+  });
+}

@@ -1,3 +1,4 @@
+import { readDuration } from "./duration.ts";
 import { weaknesses } from "./weaknesses.ts";
 
 /** How one process runs, from the environment alone. */
@@ -10,6 +11,10 @@ export interface Configuration {
   readonly ownerUrl: string | null;
   /** PEM text of the authority of the database's certificate. */
   readonly databaseCertificate: string | null;
+  /** Standbys of the database, which answer reads. */
+  readonly replicaUrls: readonly string[];
+  /** Milliseconds that a replica may be behind and still be read from. */
+  readonly replicaMaxLag: number;
   readonly poolSize: number;
   readonly dataDirectory: string;
   /** Directory of the keys of personal data; without it they are in a schema of the database. */
@@ -70,6 +75,31 @@ export function readConfiguration(
     faults.push(`${name}: use an address that starts with ${protocols.map((each) => `${each}//`).join(" or ")}`);
     return null;
   };
+  const addresses = (name: string, protocols: readonly string[]): readonly string[] => {
+    const values =
+      text(name)
+        ?.split(",")
+        .map((value) => value.trim()) ?? [];
+    for (const [index, value] of values.entries()) {
+      if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+        faults.push(
+          `${name}: address ${index + 1} must start with ${protocols.map((each) => `${each}//`).join(" or ")}`,
+        );
+      } else if (values.indexOf(value) < index) {
+        faults.push(`${name}: address ${index + 1} is the same as address ${values.indexOf(value) + 1}`);
+      }
+    }
+    return values;
+  };
+  const duration = (name: string, least: string, most: string, fallback: string): number => {
+    const value = text(name) ?? fallback;
+    const [parsed, lowest, highest] = [value, least, most].map((each) => readDuration(each) ?? Number.NaN);
+    if (parsed !== undefined && lowest !== undefined && highest !== undefined) {
+      if (parsed >= lowest && parsed <= highest) return parsed;
+    }
+    faults.push(`${name}=${value}: use a duration from ${least} to ${most}, such as ${fallback}`);
+    return readDuration(fallback) ?? 0;
+  };
 
   const configuration: Configuration = {
     environment: word("GESTA_ENV", ["development", "production"], "development"),
@@ -78,6 +108,8 @@ export function readConfiguration(
     databaseUrl: address("DATABASE_URL", ["postgres:", "postgresql:"]),
     ownerUrl: address("GESTA_OWNER_URL", ["postgres:", "postgresql:"]),
     databaseCertificate: fileText("GESTA_DB_CA", text("GESTA_DB_CA"), readFile, faults),
+    replicaUrls: addresses("DATABASE_REPLICA_URLS", ["postgres:", "postgresql:"]),
+    replicaMaxLag: duration("GESTA_REPLICA_MAX_LAG", "1s", "1h", "10s"),
     poolSize: number("GESTA_POOL_SIZE", 1, 1000, 10),
     dataDirectory: text("GESTA_DATA") ?? ".gesta/data",
     keysDirectory: text("GESTA_KEYS"),
@@ -114,11 +146,14 @@ function fileText(
   }
 }
 
-/** What production cannot do without. */
+/** What a setting cannot do without, and what production cannot. */
 function missing(configuration: Configuration): readonly string[] {
   const faults: string[] = [];
   if (configuration.jwtSecret !== null && configuration.jwksUrl !== null) {
     faults.push("GESTA_JWT_SECRET and GESTA_JWKS_URL: use one of them");
+  }
+  if (configuration.replicaUrls.length > 0 && configuration.databaseUrl === null) {
+    faults.push("DATABASE_REPLICA_URLS: the embedded database has no replicas; set DATABASE_URL to their primary");
   }
   if (configuration.environment === "development") return faults;
   if (configuration.jwtSecret === null && configuration.jwksUrl === null) {

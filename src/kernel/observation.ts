@@ -16,6 +16,10 @@ export type Observation =
     }
   | { readonly kind: "database_error"; readonly statement: string; readonly error: unknown }
   | { readonly kind: "connection_lost"; readonly error: unknown }
+  /** A replica is read from, from now on or again. */
+  | { readonly kind: "replica_joined"; readonly place: string }
+  /** A replica is not read from any more, or could not be from the start. */
+  | { readonly kind: "replica_left"; readonly place: string; readonly reason: string }
   /** A deleted record will be purged: whoever looks after it can still restore it. */
   | {
       readonly kind: "purge_notice";

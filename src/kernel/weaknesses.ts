@@ -11,6 +11,7 @@ interface Settings {
   readonly databaseUrl: string | null;
   readonly ownerUrl: string | null;
   readonly databaseCertificate: string | null;
+  readonly replicaUrls: readonly string[];
 }
 
 /** Settings that work and are not safe. Pure. */
@@ -21,11 +22,15 @@ export function weaknesses({
   databaseUrl,
   ownerUrl,
   databaseCertificate,
+  replicaUrls,
 }: Settings): readonly StartFault[] {
   return [
     ...(jwtSecret === null ? [] : secretFaults(jwtSecret)),
     ...(jwksUrl === null ? [] : keySetFaults(new URL(jwksUrl), jwtAudience)),
     ...(databaseUrl === null ? [] : tlsFaults("DATABASE_URL", databaseUrl, databaseCertificate !== null)),
+    ...replicaUrls.flatMap((url, index) =>
+      tlsFaults(`address ${index + 1} of DATABASE_REPLICA_URLS`, url, databaseCertificate !== null),
+    ),
     ...(ownerUrl === null ? [] : tlsFaults("GESTA_OWNER_URL", ownerUrl, databaseCertificate !== null)),
   ];
 }

@@ -1,2 +1,2 @@
 export { type AgreementOptions, type AgreementReport, agreement, type Disagreement } from "./agreement.ts";
-export { type PostgresServer, startPostgres } from "./postgres-server.ts";
+export { type PostgresServer, startPostgres, startStandby } from "./postgres-server.ts";

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chownSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { postgresEngine } from "../database/engines/postgres.ts";
 import { silent } from "../kernel/observation.ts";
-import { findBinaries, serverAccount } from "./postgres-binaries.ts";
+import { type Account, findBinaries, serverAccount } from "./postgres-binaries.ts";
 
 /** Settings of postgresql.conf that differ from the server's defaults: `{ fsync: "off" }`. */
 export type PostgresSettings = Readonly<Record<string, string | number>>;
@@ -36,7 +36,41 @@ const notEnding: readonly NodeJS.Signals[] = ["SIGSTOP", "SIGCONT", "SIGHUP"];
  * `settings` say otherwise. Its binaries are those of `findBinaries`.
  * @throws Error with the end of the server's log when it does not start
  */
-export async function startPostgres(settings: PostgresSettings = {}): Promise<PostgresServer> {
+export const startPostgres = (settings: PostgresSettings = {}): Promise<PostgresServer> =>
+  startServer(settings, (binDirectory, dataDirectory, directory, account) => {
+    const cluster = ["-D", dataDirectory, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+    execFileSync(join(binDirectory, "initdb"), cluster, {
+      ...account,
+      cwd: directory,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+  });
+
+/**
+ * A streaming replica of a server that `startPostgres` started: a copy of its data, made while it stands still for a
+ * moment, so that it needs none of the tools that some installations lack.
+ * @param settings such as `{ recovery_min_apply_delay: "5s" }`
+ * @throws Error with the end of the server's log when it does not start
+ */
+export async function startStandby(primary: PostgresServer, settings: PostgresSettings = {}): Promise<PostgresServer> {
+  const source = `host=${host} port=${primary.port} user=postgres`;
+  await primary.kill("SIGINT");
+  return startServer({ primary_conninfo: source, ...settings }, async (_, dataDirectory) => {
+    // As it is, with its owner and its modes, which the copying of Node leaves behind.
+    execFileSync("cp", ["-a", primary.dataDirectory, dataDirectory]);
+    writeFileSync(join(dataDirectory, "standby.signal"), "");
+    await primary.restart();
+  });
+}
+
+type MakeData = (
+  binDirectory: string,
+  dataDirectory: string,
+  directory: string,
+  account: Account | undefined,
+) => void | Promise<void>;
+
+async function startServer(settings: PostgresSettings, makeData: MakeData): Promise<PostgresServer> {
   const account = serverAccount();
   const directory = mkdtempSync(join(tmpdir(), "gesta-postgres-"));
   const dataDirectory = join(directory, "data");
@@ -85,12 +119,7 @@ export async function startPostgres(settings: PostgresSettings = {}): Promise<Po
   try {
     if (account) chownSync(directory, account.uid, account.gid);
     const binDirectory = findBinaries(directory, account);
-    const cluster = ["-D", dataDirectory, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
-    execFileSync(join(binDirectory, "initdb"), cluster, {
-      ...account,
-      cwd: directory,
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    await makeData(binDirectory, dataDirectory, directory, account);
     let port = await freePort();
     // Another process may take the port between the question and the start; then there is another one.
     for (let attempt = 1; ; attempt += 1) {

@@ -51,6 +51,14 @@ describe("what is weak in an environment", () => {
     expect(keys("https://issuer.example/keys")).toEqual([expect.stringContaining("GESTA_JWT_AUDIENCE is missing")]);
   });
 
+  test("a replica that others can listen to", () => {
+    const database = "postgres://shop@localhost/shop";
+    const urls = `${database},postgres://shop@replica.example/shop`;
+    expect(found({ DATABASE_URL: database, DATABASE_REPLICA_URLS: urls })).toEqual([
+      "address 2 of DATABASE_REPLICA_URLS leaves this machine without TLS",
+    ]);
+  });
+
   test("a certificate makes TLS sure, unless the URL speaks of TLS itself", () => {
     expect(found({ DATABASE_URL: "postgres://shop@db.example/shop", GESTA_DB_CA: "ca.pem" })).toEqual([]);
     expect(
@@ -72,4 +80,30 @@ test("production is told of all that is wrong in its environment at once", () =>
   expect(() => read(environment)).toThrow(ConfigurationError);
   for (const part of ["PORT=x", "GESTA_OWNER_URL", "GESTA_JWT_SECRET has 1", "without TLS"])
     expect(() => read(environment)).toThrow(part);
+});
+
+describe("replicas", () => {
+  const database = { DATABASE_URL: "postgres://shop@localhost/shop" };
+
+  test("are named with commas between them, and may be ten seconds behind", () => {
+    const urls = " postgres://one/shop , postgresql://two/shop";
+    const { replicaUrls, replicaMaxLag } = read({ ...database, DATABASE_REPLICA_URLS: urls });
+    expect([replicaUrls, replicaMaxLag]).toEqual([["postgres://one/shop", "postgresql://two/shop"], 10_000]);
+    expect(read({ ...database, GESTA_REPLICA_MAX_LAG: "2m" }).replicaMaxLag).toBe(120_000);
+    expect(read({}).replicaUrls).toEqual([]);
+  });
+
+  test.each([
+    [{ DATABASE_REPLICA_URLS: "postgres://one/shop" }, "the embedded database has no replicas; set DATABASE_URL"],
+    [{ ...database, DATABASE_REPLICA_URLS: "postgres://one/shop,http://two" }, "address 2 must start with postgres://"],
+    [{ ...database, DATABASE_REPLICA_URLS: "postgres://one/shop," }, "address 2 must start with postgres://"],
+    [{ ...database, DATABASE_REPLICA_URLS: "postgres://a/b,postgres://a/b" }, "address 2 is the same as address 1"],
+    [{ ...database, GESTA_REPLICA_MAX_LAG: "10" }, "GESTA_REPLICA_MAX_LAG=10: use a duration from 1s to 1h"],
+    [{ ...database, GESTA_REPLICA_MAX_LAG: "2h" }, "GESTA_REPLICA_MAX_LAG=2h: use a duration from 1s to 1h"],
+  ])("%j is refused", (environment, says) => expect(() => read(environment)).toThrow(says));
+
+  test("no password is told", () => {
+    const urls = "http://shop:hunter2@one/shop";
+    expect(() => read({ ...database, DATABASE_REPLICA_URLS: urls })).toThrow(/^(?!.*hunter2)/s);
+  });
 });

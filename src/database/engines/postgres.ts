@@ -10,7 +10,11 @@ export interface PostgresOptions {
   readonly poolSize: number;
   /** TLS: the certificate of the server's authority, or false where the URL decides. */
   readonly certificate?: string;
+  /** Milliseconds after which a connection counts as lost that does not answer; absent where the server's own limits do. */
+  readonly answersWithin?: number;
   readonly observe: Observer;
+  /** Told of a connection that stood and broke. */
+  readonly lost?: (error: unknown) => void;
 }
 
 /**
@@ -33,12 +37,17 @@ export function postgresEngine(options: PostgresOptions): Engine {
   const pool = new pg.Pool({
     ...connection,
     max: options.poolSize,
+    ...(options.answersWithin === undefined ? {} : { query_timeout: options.answersWithin }),
     options: sessionOptions,
     application_name: "gesta",
     idleTimeoutMillis: 60_000,
   });
+  const broke = (error: unknown): void => {
+    options.observe({ kind: "connection_lost", error });
+    options.lost?.(error);
+  };
   // An idle connection that breaks raises here; without a listener the process would end.
-  pool.on("error", (error) => options.observe({ kind: "connection_lost", error }));
+  pool.on("error", broke);
   // So does one that is lent out, besides failing its statement, which is where it is reported.
   pool.on("connect", (client) => client.on("error", () => {}));
 
@@ -85,8 +94,8 @@ export function postgresEngine(options: PostgresOptions): Engine {
           throw new Refusal("overloaded", { retryAfter: 1 }, new DatabaseError(refused, String(error), error));
         }
         if (refused !== null) throw new DatabaseError(refused, String(error), error);
-        options.observe({ kind: "connection_lost", error });
-        throw lost(statement);
+        broke(error);
+        throw lost(statement, error);
       }
     },
 
@@ -113,8 +122,8 @@ export function postgresEngine(options: PostgresOptions): Engine {
   };
 }
 
-const lost = (statement: Statement): Refusal =>
-  new Refusal(statement.writes ? "outcome_unknown" : "overloaded", { retryAfter: 1 });
+const lost = (statement: Statement, cause: unknown): Refusal =>
+  new Refusal(statement.writes ? "outcome_unknown" : "overloaded", { retryAfter: 1 }, cause);
 
 /** The SQLSTATE of a refusal after which the session lives on; null when the connection is gone or going. */
 function sqlStateOf(error: unknown): string | null {

@@ -6,7 +6,7 @@ import type { FieldPlan, Plan } from "../../plan/plan.ts";
 import { scopesOf } from "../../plan/scopes.ts";
 import { inputExample, recordExample } from "../json-schema/example.ts";
 import { inputSchema, type Schema } from "../json-schema/field-schema.ts";
-import { headers, type Operation, pageSchema, query, ref, shownTo } from "./operations.ts";
+import { headers, type Operation, pageSchema, query, ref, shownTo, written } from "./operations.ts";
 import { ofAll, refusalResponses } from "./refusals.ts";
 
 /** An address of Gesta's own with its operations. */
@@ -125,7 +125,7 @@ function signInOperation(plan: Plan, audience: Audience): Operation {
       responses: {
         201: {
           description: "The session, whose token is shown once",
-          headers: headers("Set-Cookie"),
+          headers: written("Set-Cookie"),
           content: {
             "application/json": {
               schema,
@@ -156,7 +156,7 @@ function makeKey(plan: Plan, audience: string): Operation {
       responses: {
         201: {
           description: "The key, shown once",
-          headers: headers(),
+          headers: written(),
           content: {
             "application/json": {
               schema: closed({
@@ -236,7 +236,7 @@ function endOperation(name: string, operationId: string, summary: string): Opera
       responses: {
         204: {
           description: "Ended, now or before",
-          headers: headers(...(operationId === "end_current_session" ? ["Set-Cookie"] : [])),
+          headers: written(...(operationId === "end_current_session" ? ["Set-Cookie"] : [])),
         },
         ...refusalResponses(refuses),
       },

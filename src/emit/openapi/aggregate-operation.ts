@@ -3,7 +3,7 @@ import { type Audience, readable } from "../../plan/audience.ts";
 import type { AggregatesPlan, EntityPlan, FieldPlan, Measure } from "../../plan/plan.ts";
 import { fieldSchema, type Schema } from "../json-schema/field-schema.ts";
 import { filterParameters, listed } from "./list-parameters.ts";
-import { headers, ifNoneMatch, notChanged, type Operation, query, words } from "./operations.ts";
+import { consistencyToken, headers, ifNoneMatch, notChanged, type Operation, query, words } from "./operations.ts";
 import { listRefusals, refusalResponses } from "./refusals.ts";
 
 const said: Readonly<Record<Measure, string>> = {
@@ -36,6 +36,7 @@ export function aggregateOperation(entity: EntityPlan, aggregates: AggregatesPla
         query("cursor", { type: "string" }, "`page.next` of the page before, with its filters and groups"),
         ...members.filter(({ filter }) => filter).flatMap(filterParameters),
         ifNoneMatch,
+        consistencyToken,
       ],
       responses: {
         200: {

@@ -3,7 +3,7 @@ import type { Audience } from "../../plan/audience.ts";
 import type { ActionPlan, EntityPlan, Plan } from "../../plan/plan.ts";
 import { inputExample, someRecord } from "../json-schema/example.ts";
 import { idSchema, inputSchema, type Schema } from "../json-schema/field-schema.ts";
-import { header, headers, type Operation, query, ref, words } from "./operations.ts";
+import { header, type Operation, query, ref, words, written } from "./operations.ts";
 import { bulkRefusals, refusalResponses } from "./refusals.ts";
 
 const mode: Schema = {
@@ -59,7 +59,7 @@ export function bulkOperation(plan: Plan, entity: EntityPlan, action: ActionPlan
       responses: {
         200: {
           description: "What became of each item, in order",
-          headers: headers(),
+          headers: written(),
           content: {
             "application/json": {
               schema: {

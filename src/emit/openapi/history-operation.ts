@@ -1,6 +1,6 @@
 import type { EntityPlan } from "../../plan/plan.ts";
 import type { Schema } from "../json-schema/field-schema.ts";
-import { headers, ifNoneMatch, notChanged, type Operation, query, ref, words } from "./operations.ts";
+import { consistencyToken, headers, ifNoneMatch, notChanged, type Operation, query, ref, words } from "./operations.ts";
 import { historyRefusals, refusalResponses } from "./refusals.ts";
 
 /** What happened to one record; visitors have no part in it. */
@@ -18,6 +18,7 @@ export function historyOperation(entity: EntityPlan): Operation {
         query("skip", { type: "integer", minimum: 0, maximum: 10_000, default: 0 }, "Events to leave out"),
         query("cursor", { type: "string" }, "`page.next` of the page before; not together with `skip`"),
         ifNoneMatch,
+        consistencyToken,
       ],
       responses: {
         200: {

@@ -1,7 +1,7 @@
 import type { Audience } from "../../plan/audience.ts";
 import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
 import type { Schema } from "../json-schema/field-schema.ts";
-import type { Operation } from "./operations.ts";
+import { consistencyToken, type Operation } from "./operations.ts";
 import { edgeSchema, readRefusals, refusalResponses } from "./refusals.ts";
 
 const edges = (description: string): Schema => ({ type: "array", items: edgeSchema, description });
@@ -51,6 +51,7 @@ export function impactOperation(entity: EntityPlan, actions: readonly ActionPlan
           schema: { type: "string", enum: actions.map(({ name }) => name) },
           example: asked?.name,
         },
+        consistencyToken,
       ],
       responses: {
         200: {

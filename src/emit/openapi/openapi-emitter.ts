@@ -10,6 +10,7 @@ import { historyExample, historyOperation, historySchema } from "./history-opera
 import { impactOperation } from "./impact-operation.ts";
 import {
   actionOperation,
+  header,
   listOperation,
   type Operation,
   ownOperation,
@@ -50,6 +51,7 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
       },
       responses: sharedResponses(refusals),
       headers: replyHeaders,
+      parameters: sharedParameters,
       examples: {
         ...Object.fromEntries(codes.map((code) => [code, problemExample(code)])),
         ...recordExamples(entities, audience),
@@ -58,6 +60,16 @@ export function emitOpenApi(plan: Plan, audience: Audience): object {
       ...(plan.actors === null ? {} : { securitySchemes: { token: bearer } }),
     },
     ...(audience === null ? {} : { security: [{ token: [] }] }),
+  };
+}
+
+/** The document of each audience, made when it is first asked for. */
+export function documentsFor(plan: Plan): (audience: Audience) => object {
+  const documents = new Map<Audience, object>();
+  return (audience) => {
+    const document = documents.get(audience) ?? emitOpenApi(plan, audience);
+    documents.set(audience, document);
+    return document;
   };
 }
 
@@ -71,10 +83,20 @@ const replyHeaders = {
   "Request-Id": said("Names the request in logs, events and support"),
   ETag: said("The version of the record; of a list, its content"),
   Location: said("The address of the new record"),
+  "Consistency-Token": said(
+    "Of a write, only where replicas answer reads, and as a cookie too: sent back with a read, the answer has the write",
+  ),
   Link: said('The next page, `rel="next"`; absent on the last one'),
   "Retry-After": said("Seconds", "integer"),
   "Set-Cookie": said("The session as a browser keeps it: set, or taken away"),
   "WWW-Authenticate": said("`Bearer`"),
+};
+
+const sharedParameters = {
+  "Consistency-Token": header(
+    "Consistency-Token",
+    "That of an earlier reply: the answer has all that was written until then, also where replicas answer reads",
+  ),
 };
 
 function recordExamples(entities: readonly EntityPlan[], audience: Audience): Readonly<Record<string, object>> {

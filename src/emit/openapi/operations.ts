@@ -34,6 +34,9 @@ export const header = (name: string, description: string, required = false) => (
 
 export const notChanged = { description: "Not changed since the ETag in If-None-Match", headers: headers("ETag") };
 export const ifNoneMatch = header("If-None-Match", "The ETag of an earlier reply");
+export const consistencyToken = ref("parameters", "Consistency-Token");
+/** The headers of a reply to a write. */
+export const written = (...names: readonly string[]) => headers(...names, "Consistency-Token");
 export const words = (snake: string): string => snake.replaceAll("_", " ");
 
 /** The fields of a record that an audience may see. */
@@ -49,7 +52,7 @@ export function listOperation(entity: EntityPlan, audience: Audience): Operation
       operationId: `list_${entity.name}`,
       summary: `Lists ${words(entity.name)}`,
       tags: [entity.name],
-      parameters: [...listParameters(entity, audience), ifNoneMatch],
+      parameters: [...listParameters(entity, audience), ifNoneMatch, consistencyToken],
       responses: {
         200: {
           description: "A page",
@@ -102,6 +105,7 @@ export function readOperation(entity: EntityPlan, audience: Audience): Operation
         query("as_of", { type: "string", format: "date-time" }, "The record as it was then; not in the future"),
         query("as_of_version", { type: "integer", minimum: 1 }, "The same by version; not together with `as_of`"),
         ifNoneMatch,
+        consistencyToken,
       ],
       responses: {
         200: recordReply("The record", entity, audience, headers("ETag")),
@@ -122,7 +126,7 @@ export function possibleActionsOperation(entity: EntityPlan, audience: Audience)
       operationId: `list_actions_of_${entity.singular}`,
       summary: "What the caller can do with it now, and why not the rest",
       tags: [entity.name],
-      parameters: [ifNoneMatch],
+      parameters: [ifNoneMatch, consistencyToken],
       responses: {
         200: {
           description: "The actions on this record that are the caller's to do, now or in another state",
@@ -150,7 +154,7 @@ export function ownOperation(entity: EntityPlan, audience: Audience): Operation 
       operationId: `read_own_${entity.singular}`,
       summary: "Reads the caller's own record",
       tags: [entity.name],
-      parameters: [...recordParameters(entity, audience), ifNoneMatch],
+      parameters: [...recordParameters(entity, audience), ifNoneMatch, consistencyToken],
       responses: {
         200: recordReply("The record", entity, audience, headers("ETag")),
         304: notChanged,
@@ -210,11 +214,11 @@ export function actionOperation(
 function done(entity: EntityPlan, action: ActionPlan, audience: Audience): object {
   switch (action.kind) {
     case "delete":
-      return { 204: { description: "Deleted, now or before", headers: headers() } };
+      return { 204: { description: "Deleted, now or before", headers: written() } };
     case "create":
-      return { 201: recordReply("The new record", entity, audience, headers("Location", "ETag")) };
+      return { 201: recordReply("The new record", entity, audience, written("Location", "ETag")) };
     default:
-      return { 200: recordReply("The record as it is now", entity, audience, headers("ETag")) };
+      return { 200: recordReply("The record as it is now", entity, audience, written("ETag")) };
   }
 }
 

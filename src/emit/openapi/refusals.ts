@@ -97,11 +97,17 @@ export const bulkRefusals = (action: ActionPlan, audience: Audience): readonly P
 
 const ref = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` });
 
+const named = (...names: readonly string[]): Readonly<Record<string, object>> =>
+  Object.fromEntries(names.map((name) => [name, ref("headers", name)]));
+/** Whoever is refused a write by what is stored can read it again and see why. */
+const decided = named("Consistency-Token");
+
 /** The headers that only replies of this status have. */
 const headersOf: Readonly<Record<number, Readonly<Record<string, object>>>> = {
-  401: { "WWW-Authenticate": ref("headers", "WWW-Authenticate") },
-  429: { "Retry-After": ref("headers", "Retry-After") },
-  503: { "Retry-After": ref("headers", "Retry-After") },
+  401: named("WWW-Authenticate"),
+  ...Object.fromEntries([403, 404, 409, 410, 412, 422, 428, 500].map((status) => [status, decided])),
+  429: named("Retry-After"),
+  503: named("Retry-After", "Consistency-Token"),
 };
 
 /** The codes that share a status, by status. */

@@ -6,6 +6,7 @@ import { matchesNone, weakTagOf } from "./entity-tag.ts";
 import { cursorBeyond, readHistoryQuery } from "./history-query.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { idOf } from "./record-routes.ts";
+import { answerRead } from "./replica-reads.ts";
 import type { RouteTable } from "./route-table.ts";
 
 const json = "application/json; charset=utf-8";
@@ -21,7 +22,10 @@ export function addHistoryRoute(
     const { id: named = "" } = request.params as { readonly id?: string }; // the route has `:id`
     const page = readHistoryQuery(request.url, entity.name, named, parts.cursors);
     const { who } = await callerOf(parts, request, readScope(entity.name));
-    const { events, next } = await parts.history.history(entity.name, who, idOf(entity, request, parts, who), page);
+    const id = idOf(entity, request, parts, who);
+    const { events, next } = await answerRead(parts, request, ({ history }) =>
+      history.history(entity.name, who, id, page),
+    );
     const of = { entity: entity.name, id: named, newestFirst: page.newestFirst };
     const cursor = next === null ? null : cursorBeyond(parts.cursors, of, next);
     const body = JSON.stringify({ events, page: { limit: page.limit, skip: page.skip, next: cursor, total: null } });

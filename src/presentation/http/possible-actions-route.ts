@@ -8,6 +8,7 @@ import type { HttpParts } from "./http-parts.ts";
 import { languageOf } from "./problem-reply.ts";
 import { readQuery } from "./query-string.ts";
 import { idOf } from "./record-routes.ts";
+import { answerRead } from "./replica-reads.ts";
 import type { RouteTable } from "./route-table.ts";
 
 /** `GET /{entity}/{id}/actions`: what the caller can do with a record now, and why not the rest. */
@@ -20,7 +21,10 @@ export function addPossibleActionsRoute(
   table.add(server, "GET", `/${entity.name}/:id/actions`, async (request, reply) => {
     readQuery(request.url, []);
     const { who } = await callerOf(parts, request, readScope(entity.name));
-    const { status, actions } = await parts.possibleActions.of(entity.name, who, idOf(entity, request, parts, who));
+    const id = idOf(entity, request, parts, who);
+    const { status, actions } = await answerRead(parts, request, ({ possibleActions }) =>
+      possibleActions.of(entity.name, who, id),
+    );
     const language = languageOf(request.headers["accept-language"]);
     const body = JSON.stringify({
       status,

@@ -10,9 +10,10 @@ import type { Identify } from "../../services/queries-service.ts";
 import { aggregateRoute } from "./aggregate-route.ts";
 import { callerOf, isVisitor } from "./caller.ts";
 import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
-import type { HttpParts } from "./http-parts.ts";
+import type { HttpParts, Reading } from "./http-parts.ts";
 import { idempotencyOf, readKey } from "./idempotency-key.ts";
 import { type Query, readQuery } from "./query-string.ts";
+import { answerRead } from "./replica-reads.ts";
 import { readInput } from "./request-input.ts";
 import type { RouteTable } from "./route-table.ts";
 
@@ -53,7 +54,9 @@ function readRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const query = readQuery(request.url);
     const id = (who: string | null) => idOf(entity, request, parts, who);
-    const shown = await parts.queries.read(entity.name, identifier(parts, request), id, query);
+    const identify = identifier(parts, request);
+    const read = ({ queries }: Reading) => queries.read(entity.name, identify, id, query);
+    const shown = await answerRead(parts, request, read, query.get("as_of"));
     return answerTagged(request, reply, shown, shown.whole);
   };
 }
@@ -74,7 +77,9 @@ function answerTagged(
 function listRoute(parts: HttpParts, entity: EntityPlan) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     const query = readQuery(request.url);
-    const { body: records, ...page } = await parts.queries.list(entity.name, identifier(parts, request), query);
+    const identify = identifier(parts, request);
+    const list = ({ queries }: Reading) => queries.list(entity.name, identify, query);
+    const { body: records, ...page } = await answerRead(parts, request, list, query.get("as_of"));
     const told = { limit: page.limit, skip: page.skip, next: page.next, total: page.total };
     const body = `{"${entity.name}":${records},"page":${JSON.stringify(told)}}`;
     const tag = weakTagOf(body);
@@ -109,7 +114,8 @@ function impactRoute(parts: HttpParts, entity: EntityPlan) {
     if (name === undefined) throw wrongParameter("action", "must name an action: ?action=delete");
     const action = actionOnRecord(entity, name);
     const { who } = await callerOf(parts, request, actionScope(entity.name, name));
-    const shown = await parts.impact.ask(entity, action, who, idOf(entity, request, parts, who));
+    const id = idOf(entity, request, parts, who);
+    const shown = await answerRead(parts, request, ({ impact }) => impact.ask(entity, action, who, id));
     return reply.type(json).send(JSON.stringify(shown));
   };
 }

@@ -13,6 +13,7 @@ import type { HttpParts } from "./http-parts.ts";
 import { addPossibleActionsRoute } from "./possible-actions-route.ts";
 import { languageOf, problemBody } from "./problem-reply.ts";
 import { addRecordRoutes } from "./record-routes.ts";
+import { tellPositions, tellUnknownPosition } from "./replica-reads.ts";
 import { RouteTable } from "./route-table.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 
@@ -44,6 +45,7 @@ export function httpServer(parts: HttpParts): FastifyInstance {
     // Node takes the first of them, the next server may take the last: nobody can say whom such a request is from.
     done(isGivenTwice(request, "authorization") ? new Refusal("unauthenticated") : undefined);
   });
+  tellPositions(server, parts);
   server.setErrorHandler((error, request, reply) => refuse(error, request, reply, parts));
   server.setNotFoundHandler((request, reply) => refuse(new Refusal("not_found"), request, reply, parts));
 
@@ -122,6 +124,7 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, pa
   const { allow, retryAfter } = refusal.told;
   if (allow !== undefined) void reply.header("allow", allow.join(", "));
   if (retryAfter !== undefined) void reply.header("retry-after", retryAfter);
+  if (refusal.code === "outcome_unknown") tellUnknownPosition(request, reply, parts);
   if (refusal.code === "unauthenticated") void reply.header("www-authenticate", "Bearer");
   const origin = `${request.protocol}://${request.host}`;
   void reply

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { cookieNamed, isSecure } from "./request-cookies.ts";
 
 /**
  * The cookie of the admin UI. Over TLS its name begins with `__Host-`: a browser takes such a one only from this very
@@ -6,18 +7,9 @@ import type { FastifyReply, FastifyRequest } from "fastify";
  */
 const nameFor = (secure: boolean): string => (secure ? "__Host-gesta_session" : "gesta_session");
 
-/** Production is always behind TLS, whether it ends here or at a proxy. */
-const isSecure = (request: FastifyRequest, always: boolean): boolean => always || request.protocol === "https";
-
 /** The token in the cookie; undefined where there is none, null where there are several and nobody can say which counts. */
-export function readSessionCookie(request: FastifyRequest, always: boolean): string | null | undefined {
-  const name = nameFor(isSecure(request, always));
-  const found = (request.headers.cookie ?? "")
-    .split(";")
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${name}=`));
-  return found.length > 1 ? null : found[0]?.slice(name.length + 1);
-}
+export const readSessionCookie = (request: FastifyRequest, always: boolean): string | null | undefined =>
+  cookieNamed(request, nameFor(isSecure(request, always)));
 
 export function setSessionCookie(
   request: FastifyRequest,
