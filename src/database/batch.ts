@@ -1,5 +1,5 @@
 import { Refusal } from "../kernel/refusal.ts";
-import { DatabaseError, endingLimit } from "./engine.ts";
+import { DatabaseError, type Engine, endingLimit } from "./engine.ts";
 
 interface Waiting<Question, Answer> {
   readonly question: Question;
@@ -20,10 +20,16 @@ export interface BatchLimits {
   readonly lanes: number;
   /** Questions that may wait; one more is refused as `overloaded`. */
   readonly waiting: number;
+  /** No question waits for another one, nor joins it. */
+  readonly alone?: true;
 }
 
 /** Questions of one batch that may each take as long as a statement may, one after another. */
 const mostEnded = 2;
+
+/** The limits on an engine: one that is `unbatched` is asked each question by itself, at once. */
+export const limitsOn = ({ unbatched }: Engine, limits: BatchLimits): BatchLimits =>
+  unbatched ? { ...limits, alone: true } : limits;
 
 /**
  * Answers questions that wait at the same moment with one statement, first come first served. No timer: a lone
@@ -61,6 +67,10 @@ export class Batch<Question, Answer> {
     if (this.#askers >= this.#limits.waiting) return Promise.reject(new Refusal("overloaded", { retryAfter: 1 }));
     return new Promise((resolve, reject) => {
       this.#askers++;
+      if (this.#limits.alone) {
+        void this.#answer([{ question, key: null, askers: [{ resolve, reject }] }]).then(() => this.#askers--);
+        return;
+      }
       if (this.#joins(question, { resolve, reject })) return;
       if (this.#scheduled || this.#underWay >= this.#limits.lanes) return;
       this.#scheduled = true;

@@ -18,6 +18,8 @@ export interface Engine {
   readonly kind: "postgres" | "pglite";
   /** For the banner: where the data lies. Never holds a password. */
   readonly place: string;
+  /** Each question is a statement of its own, sent at once: to measure what batching brings and costs. */
+  readonly unbatched?: true;
   /**
    * Runs one statement as the application's role, in a transaction of its own: one round trip.
    * @throws Refusal `overloaded` when no connection was had, `outcome_unknown` when a writing one was lost.

@@ -6,18 +6,19 @@ import { postgresEngine } from "./engines/postgres.ts";
 import { openReplicas, type Replicas } from "./replicas/replicas.ts";
 
 /** The engine that the configuration names: PostgreSQL, or the embedded one. */
-export const openEngine = (configuration: Configuration, observe: Observer): Promise<Engine> =>
-  configuration.databaseUrl === null
-    ? pgliteEngine(configuration.dataDirectory)
-    : Promise.resolve(
-        postgresEngine({
+export async function openEngine(configuration: Configuration, observe: Observer): Promise<Engine> {
+  const engine =
+    configuration.databaseUrl === null
+      ? await pgliteEngine(configuration.dataDirectory)
+      : postgresEngine({
           url: configuration.databaseUrl,
           ...(configuration.ownerUrl === null ? {} : { ownerUrl: configuration.ownerUrl }),
           ...(configuration.databaseCertificate === null ? {} : { certificate: configuration.databaseCertificate }),
           poolSize: configuration.poolSize,
           observe,
-        }),
-      );
+        });
+  return configuration.batching ? engine : { ...engine, unbatched: true };
+}
 
 /** The read replicas of the database that the configuration names; null where it names none. */
 export async function openReplicasOf(

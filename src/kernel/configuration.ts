@@ -16,6 +16,8 @@ export interface Configuration {
   /** Milliseconds that a replica may be behind and still be read from. */
   readonly replicaMaxLag: number;
   readonly poolSize: number;
+  /** Whether questions that wait at the same moment share a statement. */
+  readonly batching: boolean;
   readonly dataDirectory: string;
   /** Directory of the keys of personal data; without it they are in a schema of the database. */
   readonly keysDirectory: string | null;
@@ -111,6 +113,7 @@ export function readConfiguration(
     replicaUrls: addresses("DATABASE_REPLICA_URLS", ["postgres:", "postgresql:"]),
     replicaMaxLag: duration("GESTA_REPLICA_MAX_LAG", "1s", "1h", "10s"),
     poolSize: number("GESTA_POOL_SIZE", 1, 1000, 10),
+    batching: word("GESTA_BATCHING", ["on", "off"], "on") === "on",
     dataDirectory: text("GESTA_DATA") ?? ".gesta/data",
     keysDirectory: text("GESTA_KEYS"),
     destroyedSubjects: fileText("GESTA_DESTROYED", text("GESTA_DESTROYED"), readFile, faults),

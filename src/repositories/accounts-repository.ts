@@ -1,4 +1,4 @@
-import { Batch } from "../database/batch.ts";
+import { Batch, limitsOn } from "../database/batch.ts";
 import { DatabaseError, type Engine, type Row, type Statement } from "../database/engine.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
@@ -74,9 +74,10 @@ export interface AccountsRepository {
   revokeApiKey(user: string, id: string): Promise<boolean>;
 }
 
-const lookUps = { size: 64, lanes: 2, waiting: 1000 };
+const lookUpLimits = { size: 64, lanes: 2, waiting: 1000 };
 
 export function accountsRepository(engine: Engine): AccountsRepository {
+  const lookUps = limitsOn(engine, lookUpLimits);
   const credentials = new Batch<string, FoundCredential | null>(async (hashes) => {
     const text = "select place, answer from gesta.credentials($1::text[])";
     const rows = await engine.run({ name: "credentials", text, writes: false }, [hashes]);

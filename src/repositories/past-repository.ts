@@ -1,4 +1,4 @@
-import { Batch } from "../database/batch.ts";
+import { Batch, limitsOn } from "../database/batch.ts";
 import type { Engine } from "../database/engine.ts";
 import type { StoredEvent } from "../domain/history.ts";
 import type { PointInTime } from "../domain/reading/moment.ts";
@@ -40,7 +40,7 @@ export interface PastRepository {
   history(entity: string, who: Who, id: string, page: HistoryPage): Promise<HistorySlice>;
 }
 
-const limits = { size: 32, lanes: 2, waiting: 1000 };
+const usualLimits = { size: 32, lanes: 2, waiting: 1000 };
 
 interface OnePast {
   readonly who: Who;
@@ -93,6 +93,7 @@ function ofEntity(engine: Engine, { name, id }: EntityPlan, personal: PersonalVa
       answer.outcome === "found" ? { ...answer, body: bodies[shown.indexOf(answer)] ?? answer.body } : answer,
     );
   };
+  const limits = limitsOn(engine, usualLimits);
   return {
     answerAt,
     at: new Batch<OnePast, Past>(answerAt, limits),

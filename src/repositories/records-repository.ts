@@ -1,4 +1,4 @@
-import { Batch } from "../database/batch.ts";
+import { Batch, limitsOn } from "../database/batch.ts";
 import { DatabaseError, type Engine, type Row } from "../database/engine.ts";
 import type { ListQuery } from "../domain/reading/list-query.ts";
 import type { Json, JsonObject } from "../kernel/json.ts";
@@ -155,9 +155,9 @@ export interface RecordsRepository {
   replay(key: string, fingerprint: string): Promise<Remembered>;
 }
 
-const reads = { size: 32, lanes: 2, waiting: 1000 };
-const lists = { size: 8, lanes: 2, waiting: 1000 };
-const writes = { size: 32, lanes: 2, waiting: 1000 };
+const readLimits = { size: 32, lanes: 2, waiting: 1000 };
+const listLimits = { size: 8, lanes: 2, waiting: 1000 };
+const writeLimits = { size: 32, lanes: 2, waiting: 1000 };
 /** A statement of a thousand commands holds its connection for long: the others stay free for the rest. */
 const wholeWrites = { size: 1, lanes: 2, waiting: 100 };
 
@@ -233,6 +233,9 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: P
   const loadText = `select place, answer from app.load_${name}($1::text[], $2::${idType}[])`;
   const writeAllText = `select app.write_all_${name}($1::jsonb, $2::jsonb)`;
   const writeText = `select app.write_${name}($1::jsonb)`;
+  const reads = limitsOn(engine, readLimits);
+  const lists = limitsOn(engine, listLimits);
+  const writes = limitsOn(engine, writeLimits);
   const byId = <Answer>(verb: string, parse: (answer: string) => Answer) =>
     new Batch<OneRecord, Answer>(async (questions) => {
       const text = `select place, answer from app.${verb}_${name}($1::text[], $2::${idType}[])`;
