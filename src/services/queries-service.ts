@@ -24,6 +24,7 @@ import type { AggregatesRepository } from "../repositories/aggregates-repository
 import type { PastRepository } from "../repositories/past-repository.ts";
 import type { RecordsRepository, Shown, Who } from "../repositories/records-repository.ts";
 import { expand } from "./expand-records.ts";
+import { expandText, isSpliced, nestedNames } from "./expand-text.ts";
 
 export interface ShownRecord {
   readonly version: number;
@@ -80,6 +81,7 @@ interface Parts {
 export function queriesService({ plan, records, past, aggregates, cursors, roleOf }: Parts): QueriesService {
   const open = new Map(plan.entities.map((entity) => [entity.name, visitorsMay(entity.read, entity)]));
   const entities = new Map(plan.entities.map((entity) => [entity.name, entity]));
+  const nested = nestedNames(plan);
   const masked = plan.entities.flatMap(({ members }) =>
     members.filter(({ readBy }) => readBy !== null).map(({ name }) => name),
   );
@@ -113,6 +115,8 @@ export function queriesService({ plan, records, past, aggregates, cursors, roleO
     if (isWhole(shape)) return body;
     const readMany = (entity: string, ids: readonly string[]) =>
       moment === null ? records.readAll(entity, who, ids) : past.allAt(entity, who, ids, moment);
+    if (shape.fields === null && isSpliced(shape.expansions, nested))
+      return expandText(readMany, shape.expansions, body);
     const value: JsonObject | readonly JsonObject[] = JSON.parse(body); // one record or a list of them, as the database made it
     const expanded = await expand(readMany, shape.expansions, Array.isArray(value) ? value : [value]);
     return JSON.stringify(cut(Array.isArray(value) ? expanded : expanded[0], shape.fields));
