@@ -667,31 +667,50 @@ begin
 end
 $$;
 
--- Makes records of drinks for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of drinks for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_drinks(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.drinks;
-  made app.drinks[];
+  written smallint := gesta.type_version('drinks');
+  answers text[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'create' then array['name', 'price']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', nextval('app.drinks_id_seq'))) from unnest(commands) c
-  );
-  insert into app.drinks select * from unnest(made);
-  perform gesta.append('drinks', array(
-    select row(gesta.serial_stream('drinks', (q.m).id), 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', case when commands[1] ? 'brief' then to_json(m.id)::text else app.shown_drinks(m) end) from unnest(made) m);
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', nextval('app.drinks_id_seq'))) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.drinks select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, gesta.serial_stream('drinks', (g.made).id) as stream, g.c->'set' as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'drinks', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', case when commands[1] ? 'brief' then to_json((g.made).id)::text else app.shown_drinks((g.made)) end)),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'create' then array['name', 'price']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'drinks' and v.type_version = written
+         )
+    into answers, strays, noted
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('drinks', written); end if;
+  return answers;
 end
 $$;
 
@@ -769,27 +788,37 @@ begin
 end
 $$;
 
+-- Does commands on drinks of one actor by one action.
+create or replace function app.act_on_drinks(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'drinks.' || act, true);
+  return case when act in ('create') then app.create_drinks(commands) else app.change_drinks(act, commands) end;
+end
+$$;
+
 -- Does commands on drinks, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_drinks(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_drinks(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'drinks.' || work.act, true);
-      done := case when work.act in ('create') then app.create_drinks(work.commands) else app.change_drinks(work.act, work.commands) end;
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_drinks(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -804,18 +833,27 @@ create or replace function app.write_drinks(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
-  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('drinks', fresh)
-               else gesta.lock_streams(fresh) end;
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
+  if batch @? '$[*].effects' then perform gesta.lock_concerned('drinks', fresh);
+  elsif batch @? '$[*].version' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_drinks(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('drinks', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('drinks', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -831,6 +869,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -853,11 +895,13 @@ begin
     return next reply;
     return;
   end if;
-  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('drinks', fresh)
-               else gesta.lock_streams(fresh) end;
+  if batch @? '$[*].effects' then perform gesta.lock_concerned('drinks', fresh);
+  elsif batch @? '$[*].version' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
     answers := case when cardinality(fresh) > 0 then app.apply_drinks(fresh) else '{}' end;
-    perform gesta.apply_effects(fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
     if exists (select from unnest(answers) answer where answer not like 'done %') then raise sqlstate 'GE004'; end if;
     reply := gesta.reply_to_all(call, answers);
     perform gesta.remember('drinks', array[call], array[reply]);
@@ -1465,37 +1509,58 @@ begin
 end
 $$;
 
--- Makes records of users for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of users for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_users(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.users;
-  made app.users[];
+  written smallint := gesta.type_version('users');
+  answers text[];
+  ids uuid[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'register' then array['name', 'email', 'avatar', 'role']
-      end) is distinct from '{}'
-      or (coalesce(c->'secrets', '{}') - case c->>'action'
-        when 'register' then array['password']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.status := (select w.source->>'initial' from gesta.workflow_versions w where w.entity = 'users' order by w.version desc limit 1);
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
-  );
-  insert into app.users select * from unnest(made);
-  perform gesta.keep_secrets((q.m).id, q.c->'secrets') from (select unnest(made) as m, unnest(commands) as c) q;
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.users select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, (g.made).id as stream, gesta.sealed(g.c->'set', g.c->'sealed', array['name', 'email', 'avatar']) || jsonb_build_object('status', blank.status) as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'users', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', app.shown_users((g.made)))),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'register' then array['name', 'email', 'avatar', 'role']
+         end) is distinct from '{}'
+         or (coalesce(g.c->'secrets', '{}') - case g.c->>'action'
+           when 'register' then array['password']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'users' and v.type_version = written
+         ),
+         array_agg((g.made).id)
+    into answers, strays, noted, ids
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('users', written); end if;
+  perform gesta.keep_secrets(q.id, q.c->'secrets') from unnest(ids, commands) q (id, c);
   perform gesta.keep_keys(commands);
-  perform gesta.append('users', array(
-    select row((q.m).id, 1, (q.m).created_at, gesta.sealed(q.c->'set', q.c->'sealed', array['name', 'email', 'avatar']) || jsonb_build_object('status', (q.m).status), q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', app.shown_users(m)) from unnest(made) m);
+  return answers;
 end
 $$;
 
@@ -1608,27 +1673,37 @@ begin
 end
 $$;
 
+-- Does commands on users of one actor by one action.
+create or replace function app.act_on_users(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'users.' || act, true);
+  return case when act in ('register') then app.create_users(commands) else app.change_users(act, commands) end;
+end
+$$;
+
 -- Does commands on users, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_users(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_users(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'users.' || work.act, true);
-      done := case when work.act in ('register') then app.create_users(work.commands) else app.change_users(work.act, work.commands) end;
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_users(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -1643,18 +1718,27 @@ create or replace function app.write_users(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
-  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('users', fresh)
-               else gesta.lock_streams(fresh) end;
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
+  if batch @? '$[*].effects' then perform gesta.lock_concerned('users', fresh);
+  elsif batch @? '$[*].version' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_users(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('users', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('users', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -1670,6 +1754,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -2234,32 +2322,51 @@ begin
 end
 $$;
 
--- Makes records of restaurants for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of restaurants for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_restaurants(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.restaurants;
-  made app.restaurants[];
+  written smallint := gesta.type_version('restaurants');
+  answers text[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'create' then array['name', 'city', 'staff_ids']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.status := (select w.source->>'initial' from gesta.workflow_versions w where w.entity = 'restaurants' order by w.version desc limit 1);
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
-  );
-  insert into app.restaurants select * from unnest(made);
-  perform gesta.append('restaurants', array(
-    select row((q.m).id, 1, (q.m).created_at, q.c->'set' || jsonb_build_object('status', (q.m).status), q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', app.shown_restaurants(m)) from unnest(made) m);
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.restaurants select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, (g.made).id as stream, g.c->'set' || jsonb_build_object('status', blank.status) as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'restaurants', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', app.shown_restaurants((g.made)))),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'create' then array['name', 'city', 'staff_ids']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'restaurants' and v.type_version = written
+         )
+    into answers, strays, noted
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('restaurants', written); end if;
+  return answers;
 end
 $$;
 
@@ -2348,27 +2455,37 @@ begin
 end
 $$;
 
+-- Does commands on restaurants of one actor by one action.
+create or replace function app.act_on_restaurants(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'restaurants.' || act, true);
+  return case when act in ('create') then app.create_restaurants(commands) else app.change_restaurants(act, commands) end;
+end
+$$;
+
 -- Does commands on restaurants, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_restaurants(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_restaurants(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'restaurants.' || work.act, true);
-      done := case when work.act in ('create') then app.create_restaurants(work.commands) else app.change_restaurants(work.act, work.commands) end;
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_restaurants(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -2383,18 +2500,27 @@ create or replace function app.write_restaurants(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
-  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('restaurants', fresh)
-               else gesta.lock_streams(fresh) end;
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
+  if batch @? '$[*].effects' then perform gesta.lock_concerned('restaurants', fresh);
+  elsif batch @? '$[*].version' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_restaurants(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('restaurants', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('restaurants', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -2410,6 +2536,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -2978,31 +3108,50 @@ begin
 end
 $$;
 
--- Makes records of menu_items for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of menu_items for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_menu_items(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.menu_items;
-  made app.menu_items[];
+  written smallint := gesta.type_version('menu_items');
+  answers text[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'create' then array['restaurant_id', 'name', 'price', 'available']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
-  );
-  insert into app.menu_items select * from unnest(made);
-  perform gesta.append('menu_items', array(
-    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', case when commands[1] ? 'brief' then to_json(m.id)::text else app.shown_menu_items(m) end) from unnest(made) m);
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.menu_items select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'menu_items', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', case when commands[1] ? 'brief' then to_json((g.made).id)::text else app.shown_menu_items((g.made)) end)),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'create' then array['restaurant_id', 'name', 'price', 'available']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'menu_items' and v.type_version = written
+         )
+    into answers, strays, noted
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('menu_items', written); end if;
+  return answers;
 end
 $$;
 
@@ -3080,27 +3229,37 @@ begin
 end
 $$;
 
+-- Does commands on menu_items of one actor by one action.
+create or replace function app.act_on_menu_items(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'menu_items.' || act, true);
+  return case when act in ('create') then app.create_menu_items(commands) else app.change_menu_items(act, commands) end;
+end
+$$;
+
 -- Does commands on menu_items, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_menu_items(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_menu_items(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'menu_items.' || work.act, true);
-      done := case when work.act in ('create') then app.create_menu_items(work.commands) else app.change_menu_items(work.act, work.commands) end;
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_menu_items(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -3115,18 +3274,27 @@ create or replace function app.write_menu_items(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
-  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('menu_items', fresh)
-               else gesta.lock_streams(fresh) end;
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
+  if batch @? '$[*].effects' then perform gesta.lock_concerned('menu_items', fresh);
+  elsif batch @? '$[*].version' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_menu_items(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('menu_items', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('menu_items', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -3142,6 +3310,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -3164,11 +3336,13 @@ begin
     return next reply;
     return;
   end if;
-  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('menu_items', fresh)
-               else gesta.lock_streams(fresh) end;
+  if batch @? '$[*].effects' then perform gesta.lock_concerned('menu_items', fresh);
+  elsif batch @? '$[*].version' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
     answers := case when cardinality(fresh) > 0 then app.apply_menu_items(fresh) else '{}' end;
-    perform gesta.apply_effects(fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
     if exists (select from unnest(answers) answer where answer not like 'done %') then raise sqlstate 'GE004'; end if;
     reply := gesta.reply_to_all(call, answers);
     perform gesta.remember('menu_items', array[call], array[reply]);
@@ -3748,31 +3922,50 @@ begin
 end
 $$;
 
--- Makes records of promotions for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of promotions for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_promotions(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.promotions;
-  made app.promotions[];
+  written smallint := gesta.type_version('promotions');
+  answers text[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'create' then array['code', 'percent', 'starts_at', 'ends_at', 'active']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
-  );
-  insert into app.promotions select * from unnest(made);
-  perform gesta.append('promotions', array(
-    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', app.shown_promotions(m)) from unnest(made) m);
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.promotions select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'promotions', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', app.shown_promotions((g.made)))),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'create' then array['code', 'percent', 'starts_at', 'ends_at', 'active']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'promotions' and v.type_version = written
+         )
+    into answers, strays, noted
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('promotions', written); end if;
+  return answers;
 end
 $$;
 
@@ -3850,27 +4043,37 @@ begin
 end
 $$;
 
+-- Does commands on promotions of one actor by one action.
+create or replace function app.act_on_promotions(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'promotions.' || act, true);
+  return case when act in ('create') then app.create_promotions(commands) else app.change_promotions(act, commands) end;
+end
+$$;
+
 -- Does commands on promotions, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_promotions(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_promotions(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'promotions.' || work.act, true);
-      done := case when work.act in ('create') then app.create_promotions(work.commands) else app.change_promotions(work.act, work.commands) end;
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_promotions(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -3885,18 +4088,27 @@ create or replace function app.write_promotions(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
-  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('promotions', fresh)
-               else gesta.lock_streams(fresh) end;
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
+  if batch @? '$[*].effects' then perform gesta.lock_concerned('promotions', fresh);
+  elsif batch @? '$[*].version' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_promotions(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('promotions', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('promotions', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -3912,6 +4124,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -4535,32 +4751,51 @@ begin
 end
 $$;
 
--- Makes records of orders for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of orders for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_orders(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.orders;
-  made app.orders[];
+  written smallint := gesta.type_version('orders');
+  answers text[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'place' then array['restaurant_id', 'items', 'promotion_code', 'user_id', 'total_price', 'final_price', 'reason']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.status := (select w.source->>'initial' from gesta.workflow_versions w where w.entity = 'orders' order by w.version desc limit 1);
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
-  );
-  insert into app.orders select * from unnest(made);
-  perform gesta.append('orders', array(
-    select row((q.m).id, 1, (q.m).created_at, q.c->'set' || jsonb_build_object('status', (q.m).status), q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', app.shown_orders(m)) from unnest(made) m);
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.orders select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, (g.made).id as stream, g.c->'set' || jsonb_build_object('status', blank.status) as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'orders', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', app.shown_orders((g.made)))),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'place' then array['restaurant_id', 'items', 'promotion_code', 'user_id', 'total_price', 'final_price', 'reason']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'orders' and v.type_version = written
+         )
+    into answers, strays, noted
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('orders', written); end if;
+  return answers;
 end
 $$;
 
@@ -4660,27 +4895,37 @@ begin
 end
 $$;
 
+-- Does commands on orders of one actor by one action.
+create or replace function app.act_on_orders(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'orders.' || act, true);
+  return case when act in ('place') then app.create_orders(commands) else app.change_orders(act, commands) end;
+end
+$$;
+
 -- Does commands on orders, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_orders(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_orders(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'orders.' || work.act, true);
-      done := case when work.act in ('place') then app.create_orders(work.commands) else app.change_orders(work.act, work.commands) end;
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_orders(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -4695,18 +4940,27 @@ create or replace function app.write_orders(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
-  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('orders', fresh)
-               else gesta.lock_streams(fresh) end;
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
+  if batch @? '$[*].effects' then perform gesta.lock_concerned('orders', fresh);
+  elsif batch @? '$[*].version' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_orders(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('orders', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('orders', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -4722,6 +4976,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -5242,31 +5500,50 @@ begin
 end
 $$;
 
--- Makes records of wallets for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of wallets for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_wallets(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.wallets;
-  made app.wallets[];
+  written smallint := gesta.type_version('wallets');
+  answers text[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'create' then array['user_id', 'balance']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
-  );
-  insert into app.wallets select * from unnest(made);
-  perform gesta.append('wallets', array(
-    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', app.shown_wallets(m)) from unnest(made) m);
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.wallets select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'wallets', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', app.shown_wallets((g.made)))),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'create' then array['user_id', 'balance']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'wallets' and v.type_version = written
+         )
+    into answers, strays, noted
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('wallets', written); end if;
+  return answers;
 end
 $$;
 
@@ -5341,27 +5618,37 @@ begin
 end
 $$;
 
+-- Does commands on wallets of one actor by one action.
+create or replace function app.act_on_wallets(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'wallets.' || act, true);
+  return case when act in ('create') then app.create_wallets(commands) else app.change_wallets(act, commands) end;
+end
+$$;
+
 -- Does commands on wallets, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_wallets(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_wallets(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'wallets.' || work.act, true);
-      done := case when work.act in ('create') then app.create_wallets(work.commands) else app.change_wallets(work.act, work.commands) end;
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_wallets(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -5376,18 +5663,27 @@ create or replace function app.write_wallets(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
-  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('wallets', fresh)
-               else gesta.lock_streams(fresh) end;
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
+  if batch @? '$[*].effects' then perform gesta.lock_concerned('wallets', fresh);
+  elsif batch @? '$[*].version' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_wallets(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('wallets', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('wallets', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -5403,6 +5699,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -5935,31 +6235,60 @@ begin
 end
 $$;
 
--- Makes records of transfers for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of transfers for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_transfers(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.transfers;
-  made app.transfers[];
+  written smallint := gesta.type_version('transfers');
+  answers text[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'create' then array['from_wallet_id', 'to_wallet_id', 'amount']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
-  );
-  insert into app.transfers select * from unnest(made);
-  perform gesta.append('transfers', array(
-    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', app.shown_transfers(m)) from unnest(made) m);
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.transfers select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'transfers', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', app.shown_transfers((g.made)))),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'create' then array['from_wallet_id', 'to_wallet_id', 'amount']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'transfers' and v.type_version = written
+         )
+    into answers, strays, noted
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('transfers', written); end if;
+  return answers;
+end
+$$;
+
+-- Does commands on transfers of one actor by one action.
+create or replace function app.act_on_transfers(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'transfers.' || act, true);
+  return app.create_transfers(commands);
 end
 $$;
 
@@ -5967,23 +6296,23 @@ $$;
 create or replace function app.apply_transfers(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_transfers(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'transfers.' || work.act, true);
-      done := app.create_transfers(work.commands);
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_transfers(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -5998,18 +6327,27 @@ create or replace function app.write_transfers(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
-  perform case when exists (select from unnest(fresh) c where c ? 'effects') then gesta.lock_concerned('transfers', fresh)
-               else gesta.lock_streams(fresh) end;
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
+  if batch @? '$[*].effects' then perform gesta.lock_concerned('transfers', fresh);
+  elsif batch @? '$[*].version' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_transfers(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('transfers', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('transfers', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -6025,6 +6363,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -6573,31 +6915,50 @@ begin
 end
 $$;
 
--- Makes records of files for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of files for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_files(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.files;
-  made app.files[];
+  written smallint := gesta.type_version('files');
+  answers text[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'create' then array['name', 'size', 'owner_id']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
-  );
-  insert into app.files select * from unnest(made);
-  perform gesta.append('files', array(
-    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', app.shown_files(m)) from unnest(made) m);
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.files select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'files', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', app.shown_files((g.made)))),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'create' then array['name', 'size', 'owner_id']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'files' and v.type_version = written
+         )
+    into answers, strays, noted
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('files', written); end if;
+  return answers;
 end
 $$;
 
@@ -6685,27 +7046,37 @@ begin
 end
 $$;
 
+-- Does commands on files of one actor by one action.
+create or replace function app.act_on_files(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'files.' || act, true);
+  return case when act in ('create') then app.create_files(commands) else app.change_files(act, commands) end;
+end
+$$;
+
 -- Does commands on files, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_files(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_files(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'files.' || work.act, true);
-      done := case when work.act in ('create') then app.create_files(work.commands) else app.change_files(work.act, work.commands) end;
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_files(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -6720,17 +7091,24 @@ create or replace function app.write_files(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
   perform gesta.lock_concerned('files', fresh);
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_files(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('files', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('files', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -6746,6 +7124,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -7280,32 +7662,51 @@ begin
 end
 $$;
 
--- Makes records of documents for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of documents for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_documents(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.documents;
-  made app.documents[];
+  written smallint := gesta.type_version('documents');
+  answers text[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'create' then array['title', 'file_ids', 'owner_id']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) from unnest(commands) c
-  );
-  perform gesta.demand_living('documents', to_jsonb(m), null) from unnest(made) m;
-  insert into app.documents select * from unnest(made);
-  perform gesta.append('documents', array(
-    select row((q.m).id, 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', app.shown_documents(m)) from unnest(made) m);
+  perform gesta.demand_living('documents', to_jsonb(jsonb_populate_record(blank, c->'set')), null) from unnest(commands) c;
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.documents select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'documents', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', app.shown_documents((g.made)))),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'create' then array['title', 'file_ids', 'owner_id']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'documents' and v.type_version = written
+         )
+    into answers, strays, noted
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('documents', written); end if;
+  return answers;
 end
 $$;
 
@@ -7393,27 +7794,37 @@ begin
 end
 $$;
 
+-- Does commands on documents of one actor by one action.
+create or replace function app.act_on_documents(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'documents.' || act, true);
+  return case when act in ('create') then app.create_documents(commands) else app.change_documents(act, commands) end;
+end
+$$;
+
 -- Does commands on documents, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_documents(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_documents(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'documents.' || work.act, true);
-      done := case when work.act in ('create') then app.create_documents(work.commands) else app.change_documents(work.act, work.commands) end;
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_documents(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -7428,17 +7839,24 @@ create or replace function app.write_documents(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
   perform gesta.lock_concerned('documents', fresh);
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_documents(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('documents', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('documents', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -7454,6 +7872,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)

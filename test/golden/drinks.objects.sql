@@ -467,31 +467,50 @@ begin
 end
 $$;
 
--- Makes records of drinks for the actor that has entered: 'done 1 <json>' for each.
+-- Makes records of drinks for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_drinks(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank app.drinks;
-  made app.drinks[];
+  written smallint := gesta.type_version('drinks');
+  answers text[];
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ((c->'set') - case c->>'action'
-        when 'create' then array['name', 'price']
-      end) is distinct from '{}'
-  ) then raise insufficient_privilege; end if;
   blank.version := 1;
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', nextval('app.drinks_id_seq'))) from unnest(commands) c
-  );
-  insert into app.drinks select * from unnest(made);
-  perform gesta.append('drinks', array(
-    select row(gesta.serial_stream('drinks', (q.m).id), 1, (q.m).created_at, q.c->'set', q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', case when commands[1] ? 'brief' then to_json(m.id)::text else app.shown_drinks(m) end) from unnest(made) m);
+  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', nextval('app.drinks_id_seq'))) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into app.drinks select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, gesta.serial_stream('drinks', (g.made).id) as stream, g.c->'set' as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          'drinks', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', case when commands[1] ? 'brief' then to_json((g.made).id)::text else app.shown_drinks((g.made)) end)),
+         bool_or(((g.c->'set') - case g.c->>'action'
+           when 'create' then array['name', 'price']
+         end) is distinct from '{}'),
+         exists (
+           select from gesta.event_versions v where v.entity = 'drinks' and v.type_version = written
+         )
+    into answers, strays, noted
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version('drinks', written); end if;
+  return answers;
 end
 $$;
 
@@ -569,27 +588,37 @@ begin
 end
 $$;
 
+-- Does commands on drinks of one actor by one action.
+create or replace function app.act_on_drinks(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', 'drinks.' || act, true);
+  return case when act in ('create') then app.create_drinks(commands) else app.change_drinks(act, commands) end;
+end
+$$;
+
 -- Does commands on drinks, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_drinks(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_drinks(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', 'drinks.' || work.act, true);
-      done := case when work.act in ('create') then app.create_drinks(work.commands) else app.change_drinks(work.act, work.commands) end;
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_drinks(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -604,17 +633,26 @@ create or replace function app.write_drinks(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
-  perform gesta.lock_streams(fresh);
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
+  if batch @? '$[*].version' or batch @? '$[*].effects' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_drinks(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember('drinks', fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember('drinks', fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -630,6 +668,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -652,10 +694,12 @@ begin
     return next reply;
     return;
   end if;
-  perform gesta.lock_streams(fresh);
+  if batch @? '$[*].version' or batch @? '$[*].effects' then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;
   begin
     answers := case when cardinality(fresh) > 0 then app.apply_drinks(fresh) else '{}' end;
-    perform gesta.apply_effects(fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
     if exists (select from unnest(answers) answer where answer not like 'done %') then raise sqlstate 'GE004'; end if;
     reply := gesta.reply_to_all(call, answers);
     perform gesta.remember('drinks', array[call], array[reply]);

@@ -164,6 +164,45 @@ begin
 end
 $$;
 
+-- What an event says, and its hash: one row. In SQL and stable, so that it becomes a part of the statement that adds events.
+create function gesta.event_of(
+  entity text, type_version smallint, event uuid, stream uuid, place integer, moment timestamptz, told jsonb, command jsonb,
+  previous bytea
+) returns table (
+  stream_id uuid, version integer, id uuid, of_entity text, type text, written smallint, action text, data jsonb,
+  actor_type text, actor_id text, reason text, request_id text, correlation_id uuid, causation_id uuid, at timestamptz,
+  hash bytea
+) language sql stable as $$
+  select stream, place, event, entity, e.type, type_version, e.action, told, e.actor_type, e.actor_id, e.reason,
+         e.request_id, e.correlation_id, e.causation_id, moment,
+         gesta.event_hash(previous, stream, place, event, entity, e.type, type_version, e.action, told, e.actor_type,
+           e.actor_id, e.reason, e.request_id, e.correlation_id, e.causation_id, moment)
+    from (
+      select c.type, c.action, c.request_id, c.correlation_id, c.causation_id,
+             coalesce(case when jsonb_typeof(told->'reason') <> 'object' then told->>'reason' end, c.reason) as reason,
+             case when c.operator is not null then 'operator'
+                  when c.author in ('visitor', 'system') then c.author else 'user' end as actor_type,
+             case when c.operator is not null then c.operator
+                  when c.author not in ('visitor', 'system') then c.author end as actor_id
+        from (
+          select command->>'type' as type, command->>'action' as action, command->>'request' as request_id,
+                 coalesce((command->>'correlation')::uuid, event) as correlation_id,
+                 (command->>'causation')::uuid as causation_id, command->>'operator' as operator,
+                 command->>'reason' as reason,
+                 coalesce(command->>'author', command->>'actor', 'visitor') as author
+            offset 0
+        ) c
+        offset 0
+    ) e
+$$;
+
+-- A new version of an entity's events is noted once.
+create function gesta.note_version(entity text, written smallint) returns void language plpgsql as $$
+begin
+  insert into gesta.event_versions (entity, type_version) values (entity, written) on conflict do nothing;
+end
+$$;
+
 -- Adds events to their streams, each chained by its hash to the one before. In PL/pgSQL, like all that writes: it keeps
 -- its plans, while a function in SQL is planned at every call.
 create function gesta.append(entity text, facts gesta.fact[]) returns void language plpgsql as $$
@@ -173,36 +212,21 @@ begin
   if not exists (
     select from gesta.event_versions v where v.entity = append.entity and v.type_version = written
   ) then
-    insert into gesta.event_versions (entity, type_version) values (append.entity, written) on conflict do nothing;
+    perform gesta.note_version(entity, written);
   end if;
   insert into gesta.events
     (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id, correlation_id,
      causation_id, at, hash)
-    select e.stream_id, e.version, e.id, append.entity, e.type, written, e.action, e.data, e.actor_type, e.actor_id, e.reason,
-           e.request_id, e.correlation_id, e.causation_id, e.at,
-           gesta.event_hash(
-             case when e.version > 1 then (
-               select p.hash from gesta.events p where p.stream_id = e.stream_id and p.version = e.version - 1
-             ) end,
-             e.stream_id, e.version, e.id, append.entity, e.type, written, e.action, e.data, e.actor_type, e.actor_id,
-             e.reason, e.request_id, e.correlation_id, e.causation_id, e.at)
+    select e.*
       from (
-        select f.stream_id, f.version, f.at, f.data,
-               coalesce(case when jsonb_typeof(f.data->'reason') <> 'object' then f.data->>'reason' end, c.reason) as reason, f.id, c.type, c.action,
-               c.request as request_id, coalesce(c.correlation, f.id) as correlation_id, c.causation as causation_id,
-               case when c.operator is not null then 'operator'
-                    when c.author in ('visitor', 'system') then c.author else 'user' end as actor_type,
-               case when c.operator is not null then c.operator
-                    when c.author not in ('visitor', 'system') then c.author end as actor_id
-          from (select f.*, coalesce((f.command->>'event')::uuid, gen_random_uuid()) as id from unnest(facts) f offset 0) f,
-               lateral (
-                 select f.command->>'type' as type, f.command->>'action' as action, f.command->>'request' as request,
-                        (f.command->>'correlation')::uuid as correlation, (f.command->>'causation')::uuid as causation,
-                        f.command->>'operator' as operator, f.command->>'reason' as reason,
-                        coalesce(f.command->>'author', f.command->>'actor', 'visitor') as author
-                 offset 0
-               ) c
-      ) e;
+        select f.*, coalesce((f.command->>'event')::uuid, gen_random_uuid()) as event,
+               case when f.version > 1 then (
+                 select p.hash from gesta.events p where p.stream_id = f.stream_id and p.version = f.version - 1
+               ) end as previous
+          from unnest(facts) f
+          offset 0
+      ) f
+      cross join lateral gesta.event_of(append.entity, written, f.event, f.stream_id, f.version, f.at, f.data, f.command, f.previous) e;
 end
 $$;
 
@@ -230,19 +254,31 @@ create function gesta.is_remembered(at timestamptz) returns boolean language sql
   select at > gesta.asked_at() - interval '72 hours'
 $$;
 
--- Answers for the commands whose key is known or at work elsewhere; null for those to be done. The lock on a key is
--- held to the end of the transaction, and the second statement sees what the last holder of a lock stored.
+-- Answers for the commands whose key is known or at work elsewhere; null for those to be done, and instead of all where
+-- all are to be done. The lock on a key is held to the end of the transaction, and the second statement sees what the last
+-- holder of a lock stored.
 create function gesta.recall(commands jsonb[]) returns text[] language plpgsql as $$
 declare
-  keys text[] := array(select c->>'key' from unnest(commands) c);
+  keys uuid[];
+  free boolean;
   answers text[];
   outlived boolean;
 begin
-  if array_remove(keys, null) = '{}' then return array_fill(null::text, array[cardinality(keys)]); end if;
+  select array_agg(k.key), bool_and(pg_try_advisory_xact_lock(uuid_hash_extended(k.key, 1))) and count(distinct k.key) = count(k.key)
+    into keys, free
+    from (select (c->>'key')::uuid as key from unnest(commands) c where c ? 'key' offset 0) k;
+  if keys is null then return null; end if;
+  -- Counted, not looked for: a plan that may stop early reads all of the table, if it was made while that was small.
+  if free and 0 = (
+    select count(i.scope)
+      from unnest(keys) k (key)
+      cross join lateral (select i.scope from gesta.idempotency i where i.scope = k.key offset 0) i
+  ) then return null; end if;
+  keys := array(select (c->>'key')::uuid from unnest(commands) c);
   answers := array(
     select case when key is null then null
                 when row_number() over (partition by key order by place) > 1 then 'in_flight'
-                when not pg_try_advisory_xact_lock(hashtextextended(key, 1)) then 'in_flight' end
+                when not pg_try_advisory_xact_lock(uuid_hash_extended(key, 1)) then 'in_flight' end
       from unnest(keys) with ordinality q (key, place)
       order by place
   );
@@ -254,11 +290,11 @@ begin
     from unnest(commands, keys, answers) with ordinality q (c, key, answer, place)
     left join lateral (
       select i.scope, i.fingerprint, i.reply, gesta.is_remembered(i.at) as remembered
-        from gesta.idempotency i where i.scope = q.key::uuid offset 0
+        from gesta.idempotency i where i.scope = q.key offset 0
     ) i on true;
   -- A reply that has had its time, and that nobody swept away yet, makes room.
   if outlived then
-    delete from gesta.idempotency i where i.scope = any (keys::uuid[]) and not gesta.is_remembered(i.at);
+    delete from gesta.idempotency i where i.scope = any (keys) and not gesta.is_remembered(i.at);
   end if;
   return answers;
 end

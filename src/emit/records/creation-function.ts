@@ -21,34 +21,55 @@ export function emitCreation(entity: EntityPlan): string {
     "blank.created_at := gesta.now();",
     "blank.updated_at := blank.created_at;",
   ];
-  const set = sealedData(entity, "q.c->'set'", "q.c");
-  const data = lifecycle === null ? set : `${set} || jsonb_build_object('status', (q.m).status)`;
-  return `-- Makes records of ${name} for the actor that has entered: 'done 1 <json>' for each.
+  const set = sealedData(entity, "g.c->'set'", "g.c");
+  const data = lifecycle === null ? set : `${set} || jsonb_build_object('status', blank.status)`;
+  const secrets = hasSecrets(entity);
+  const living = `  perform gesta.demand_living(${literal(name)}, to_jsonb(jsonb_populate_record(blank, c->'set')), null) from unnest(commands) c;\n`;
+  return `-- Makes records of ${name} for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
+-- events: what each statement costs by itself would be most of a small batch.
 create or replace function app.create_${name}(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
   blank ${table};
-  made ${table}[];
+  written smallint := gesta.type_version(${literal(name)});
+  answers text[];${
+    secrets
+      ? `
+  ids ${entity.id === "serial" ? "bigint" : "uuid"}[];`
+      : ""
+  }
+  strays boolean;
+  noted boolean;
 begin
-  if exists (
-    select from unnest(commands) c
-      where ${indent(carriesStray(entity, creates, "c"), 6).trimStart()}
-  ) then raise insufficient_privilege; end if;
   ${blank.join("\n  ")}
-  made := array(
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', ${id})) from unnest(commands) c
-  );
-${
-  rulesOf(entity).length === 0
-    ? ""
-    : `  perform gesta.demand_living(${literal(name)}, to_jsonb(m), null) from unnest(made) m;
-`
-}  insert into ${table} select * from unnest(made);
-${hasSecrets(entity) ? `  perform gesta.keep_secrets((q.m).id, q.c->'secrets') from (select unnest(made) as m, unnest(commands) as c) q;\n` : ""}${personalFields(entity).length === 0 ? "" : "  perform gesta.keep_keys(commands);\n"}  perform gesta.append(${literal(name)}, array(
-    select row(${streamOf(entity, "(q.m).id")}, 1, (q.m).created_at, ${data}, q.c)::gesta.fact
-      from (select unnest(made) as m, unnest(commands) as c) q
-  ));
-  return array(select concat('done 1 ', ${answered(entity, "m", "commands[1]")}) from unnest(made) m);
+${rulesOf(entity).length === 0 ? "" : living}  with given as materialized (
+    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', ${id})) as made, c,
+           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
+      from unnest(commands) c
+  ), kept as (
+    insert into ${table} select (g.made).* from given g
+  ), told as (
+    insert into gesta.events
+      (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
+       correlation_id, causation_id, at, hash)
+      select e.*
+        from (
+          select g.c, g.event, ${streamOf(entity, "(g.made).id")} as stream, ${data} as data from given g offset 0
+        ) g
+        cross join lateral gesta.event_of(
+          ${literal(name)}, written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
+        ) e
+  )
+  select array_agg(concat('done 1 ', ${answered(entity, "(g.made)", "commands[1]")})),
+         bool_or(${indent(carriesStray(entity, creates, "g.c"), 9).trimStart()}),
+         exists (
+           select from gesta.event_versions v where v.entity = ${literal(name)} and v.type_version = written
+         )${secrets ? ",\n         array_agg((g.made).id)" : ""}
+    into answers, strays, noted${secrets ? ", ids" : ""}
+    from given g;
+  if strays then raise insufficient_privilege; end if;
+  if not noted then perform gesta.note_version(${literal(name)}, written); end if;
+${secrets ? `  perform gesta.keep_secrets(q.id, q.c->'secrets') from unnest(ids, commands) q (id, c);\n` : ""}${personalFields(entity).length === 0 ? "" : "  perform gesta.keep_keys(commands);\n"}  return answers;
 end
 $$;`;
 }

@@ -26,34 +26,44 @@ function emitApply(entity: EntityPlan): string {
   const { name, actions } = entity;
   const creates = actions.some(({ kind }) => kind === "create");
   const changes = actions.some(({ kind }) => kind !== "create") || letsGo(entity);
-  const [create, change] = [`app.create_${name}(work.commands)`, `app.change_${name}(work.act, work.commands)`];
+  const [create, change] = [`app.create_${name}(commands)`, `app.change_${name}(act, commands)`];
   const done =
     creates && changes
-      ? `case when ${isKind(actions, "create", "work.act")} then ${create} else ${change} end`
+      ? `case when ${isKind(actions, "create", "act")} then ${create} else ${change} end`
       : creates
         ? create
         : change;
-  return `-- Does commands on ${name}, each answered in its place: 'done <version> <json>', or the refusal.
+  return `-- Does commands on ${name} of one actor by one action.
+create or replace function app.act_on_${name}(who text, act text, commands jsonb[]) returns text[]
+language plpgsql as $$
+begin
+  if not gesta.enter(who) then return array_fill('unauthenticated'::text, array[cardinality(commands)]); end if;
+  perform set_config('gesta.action', ${literal(`${name}.`)} || act, true);
+  return ${done};
+end
+$$;
+
+-- Does commands on ${name}, each answered in its place: 'done <version> <json>', or the refusal.
 create or replace function app.apply_${name}(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
+  who text := commands[1]->>'actor';
+  act text := commands[1]->>'action';
   work record;
   answers text[];
   done text[];
 begin
+  if act is null then return '{}'; end if;
+  if not exists (
+    select from unnest(commands) c where c->>'actor' is distinct from who or c->>'action' is distinct from act
+  ) then return app.act_on_${name}(who, act, commands); end if;
   for work in
     select c->>'actor' as who, c->>'action' as act, array_agg(c order by place) as commands,
            array_agg(place::integer order by place) as places
       from unnest(commands) with ordinality q (c, place)
       group by 1, 2
   loop
-    if not gesta.enter(work.who) then
-      done := array_fill('unauthenticated'::text, array[cardinality(work.places)]);
-    else
-      perform set_config('gesta.action', ${literal(`${name}.`)} || work.act, true);
-      done := ${done};
-    end if;
-    if cardinality(done) = cardinality(commands) then return done; end if;
+    done := app.act_on_${name}(work.who, work.act, work.commands);
     for n in 1..cardinality(done) loop
       answers[work.places[n]] := done[n];
     end loop;
@@ -63,13 +73,14 @@ end
 $$;`;
 }
 
-/** Records that refer to each other are locked together; all others need their own streams alone. */
+/** Records that refer to each other are locked together; all others need their own streams alone, and new ones none. */
 function locks(plan: Plan, entity: EntityPlan): string {
-  const concerned = `gesta.lock_concerned(${literal(entity.name)}, fresh)`;
-  if (rulesOf(entity).length > 0 || isLinked(plan, entity)) return `perform ${concerned};`;
-  if (deleteRules(plan).length === 0) return "perform gesta.lock_streams(fresh);";
-  return `perform case when exists (select from unnest(fresh) c where c ? 'effects') then ${concerned}
-               else gesta.lock_streams(fresh) end;`;
+  const concerned = `perform gesta.lock_concerned(${literal(entity.name)}, fresh);`;
+  if (rulesOf(entity).length > 0 || isLinked(plan, entity)) return concerned;
+  const together = deleteRules(plan).length === 0 ? "" : `if batch @? '$[*].effects' then ${concerned}\n  els`;
+  return `${together}if batch @? '$[*].version'${together === "" ? " or batch @? '$[*].effects'" : ""} then perform gesta.lock_streams(fresh);
+  else perform pg_advisory_xact_lock_shared(hashtextextended('gesta.workflow', 0));
+  end if;`;
 }
 
 function emitWrite(plan: Plan, entity: EntityPlan): string {
@@ -80,17 +91,24 @@ create or replace function app.write_${name}(batch jsonb) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   commands jsonb[] := array(select jsonb_array_elements(batch));
-  known text[] := gesta.recall(commands);
-  fresh jsonb[] := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+  keyed boolean := batch @? '$[*].key';
+  known text[];
+  fresh jsonb[] := commands;
   answers text[];
   broken text;
 begin
+  if keyed then
+    known := gesta.recall(commands);
+    if known is not null then
+      fresh := array(select c from unnest(commands, known) q (c, answer) where answer is null);
+    end if;
+  end if;
   ${locks(plan, entity)}
   begin
-    if exists (select from unnest(fresh) c where c ? 'dry') then raise sqlstate 'GE003'; end if;
+    if batch @? '$[*].dry' then raise sqlstate 'GE003'; end if;
     answers := app.apply_${name}(fresh);
-    perform gesta.apply_effects(fresh, answers);
-    perform gesta.remember(${literal(name)}, fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
+    if keyed then perform gesta.remember(${literal(name)}, fresh, answers); end if;
   exception when others then
     answers := '{}';
     for n in 1..cardinality(fresh) loop
@@ -106,6 +124,10 @@ begin
       end;
     end loop;
   end;
+  if known is null then
+    return query select unnest(answers);
+    return;
+  end if;
   return query
     select coalesce(q.answer, answers[count(*) filter (where q.answer is null) over (order by q.place)])
       from unnest(known) with ordinality q (answer, place)
@@ -134,7 +156,7 @@ begin
   ${locks(plan, entity)}
   begin
     answers := case when cardinality(fresh) > 0 then app.apply_${name}(fresh) else '{}' end;
-    perform gesta.apply_effects(fresh, answers);
+    if batch @? '$[*].effects' then perform gesta.apply_effects(fresh, answers); end if;
     if exists (select from unnest(answers) answer where answer not like 'done %') then raise sqlstate 'GE004'; end if;
     reply := gesta.reply_to_all(call, answers);
     perform gesta.remember(${literal(name)}, array[call], array[reply]);
