@@ -20,6 +20,11 @@ export interface BatchLimits {
   readonly lanes: number;
   /** Questions that may wait; one more is refused as `overloaded`. */
   readonly waiting: number;
+  /**
+   * While a statement is under way, another leaves only when it is full, or once the last one has taken so many
+   * milliseconds: few large statements cost less than many small ones. Absent: another leaves at once.
+   */
+  readonly patience?: number;
   /** No question waits for another one, nor joins it. */
   readonly alone?: true;
 }
@@ -50,6 +55,8 @@ export class Batch<Question, Answer> {
   #askers = 0;
   #queue: Waiting<Question, Answer>[] = [];
   #underWay = 0;
+  /** When the last statement left. */
+  #left = 0;
   #scheduled = false;
 
   /** @param sameAs a text that is equal for equal questions, of the same actor; absent where each must be asked */
@@ -72,7 +79,7 @@ export class Batch<Question, Answer> {
         return;
       }
       if (this.#joins(question, { resolve, reject })) return;
-      if (this.#scheduled || this.#underWay >= this.#limits.lanes) return;
+      if (this.#scheduled || !this.#mayLeave()) return;
       this.#scheduled = true;
       setImmediate(() => {
         this.#scheduled = false;
@@ -95,14 +102,21 @@ export class Batch<Question, Answer> {
     return false;
   }
 
+  #mayLeave(): boolean {
+    const { size, lanes, patience = 0 } = this.#limits;
+    if (this.#queue.length === 0 || this.#underWay >= lanes) return false;
+    return this.#underWay === 0 || this.#queue.length >= size || performance.now() - this.#left >= patience;
+  }
+
   #send(): void {
-    while (this.#queue.length > 0 && this.#underWay < this.#limits.lanes) {
+    while (this.#mayLeave()) {
       const batch = this.#queue.splice(0, this.#limits.size);
       for (const { key, askers } of batch) {
         this.#askers -= askers.length;
         if (key !== null) this.#waiting.delete(key);
       }
       this.#underWay++;
+      this.#left = performance.now();
       void this.#answer(batch).then(() => {
         this.#underWay--;
         this.#send();

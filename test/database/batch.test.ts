@@ -84,3 +84,36 @@ test("what takes too long takes nobody along, and no more than two of a batch ar
   expect(answers.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "rejected", "rejected"]);
   expect(asked).toEqual(["slow 1,good,slow 2,late", "slow 1", "good", "slow 2"]);
 });
+
+test("with patience, another statement leaves only when it is full or the last has taken long", async () => {
+  const asked: string[] = [];
+  const release: (() => void)[] = [];
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const batch = new Batch<string, string>(
+    async (questions) => {
+      asked.push(questions.join(""));
+      await new Promise<void>((resolve) => release.push(resolve));
+      return questions;
+    },
+    { size: 2, lanes: 2, waiting: 9, patience: 30 },
+  );
+  const answers = [batch.ask("a")];
+  await turn();
+  answers.push(batch.ask("b"));
+  await turn();
+  expect(asked).toEqual(["a"]);
+  answers.push(batch.ask("c"));
+  await turn();
+  expect(asked).toEqual(["a", "bc"]);
+  release.shift()?.();
+  await answers[0];
+  answers.push(batch.ask("d"));
+  await turn();
+  expect(asked).toEqual(["a", "bc"]);
+  await new Promise((resolve) => setTimeout(resolve, 35));
+  answers.push(batch.ask("e"));
+  await turn();
+  expect(asked).toEqual(["a", "bc", "de"]);
+  for (const end of release) end();
+  expect(await Promise.all(answers)).toEqual(["a", "b", "c", "d", "e"]);
+});
