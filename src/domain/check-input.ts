@@ -41,7 +41,9 @@ export function checkInput(
     if (!given && partial) continue;
     value[field.name] = checkValue(field, given ? echoed[field.name] : field.default, pointTo("", field.name), faults);
   }
-  if (faults.length === 0) faults.push(...orderFaults(entity, value, state));
+  if (faults.length === 0 && entity.fields.some(({ after }) => after !== null)) {
+    faults.push(...orderFaults(entity, value, state));
+  }
   return { value, faults };
 }
 

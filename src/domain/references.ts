@@ -13,24 +13,30 @@ export interface Referred {
 }
 
 /** Every record that a value refers to, with its place. */
-export const referredBy = (fields: readonly FieldPlan[], value: JsonObject, pointer = ""): readonly Referred[] =>
-  fields.flatMap((field) => referredIn(field, value[field.name] ?? null, pointTo(pointer, field.name)));
+export function referredBy(fields: readonly FieldPlan[], value: JsonObject, pointer = ""): readonly Referred[] {
+  const found: Referred[] = [];
+  addReferred(fields, value, pointer, found);
+  return found;
+}
 
-function referredIn(field: FieldPlan, value: Json, pointer: string): readonly Referred[] {
-  if (value === null) return [];
-  if (field.target !== null)
-    return [
-      {
-        entity: field.target,
-        id: String(value),
-        idKind: field.targetId ?? "uuid",
-        pointer,
-        mayBeUnseen: field.mayBeUnseen,
-      },
-    ];
-  if (Array.isArray(value)) {
-    const { element } = field;
-    return element === null ? [] : value.flatMap((entry, index) => referredIn(element, entry, pointTo(pointer, index)));
+function addReferred(fields: readonly FieldPlan[], value: JsonObject, pointer: string, found: Referred[]): void {
+  for (const field of fields) {
+    const held = value[field.name] ?? null;
+    // Most values refer to nothing: no pointer is made for them.
+    if (field.target !== null || typeof held === "object") addIn(field, held, pointTo(pointer, field.name), found);
   }
-  return isObject(value) ? referredBy(field.fields, value as JsonObject, pointer) : []; // an object inside Json is a JsonObject
+}
+
+function addIn(field: FieldPlan, value: Json, pointer: string, found: Referred[]): void {
+  if (value === null) return;
+  if (field.target !== null) {
+    const { target: entity, targetId, mayBeUnseen } = field;
+    found.push({ entity, id: String(value), idKind: targetId ?? "uuid", pointer, mayBeUnseen });
+  } else if (Array.isArray(value)) {
+    const { element } = field;
+    if (element === null) return;
+    for (const [index, entry] of value.entries()) addIn(element, entry, pointTo(pointer, index), found);
+  } else if (isObject(value)) {
+    addReferred(field.fields, value as JsonObject, pointer, found); // an object inside Json is a JsonObject
+  }
 }

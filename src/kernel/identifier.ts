@@ -3,10 +3,18 @@ import { createHash, randomUUID } from "node:crypto";
 /** Where new ids come from: UUIDv7 (RFC 9562 § 5.7), which rises with time and so keeps indexes dense. */
 export type IdentifierSource = () => string;
 
+let millisecond = -1;
+let front = "";
+
 export const newIdentifier: IdentifierSource = () => {
-  const time = Date.now().toString(16).padStart(12, "0");
+  const now = Date.now();
+  if (now !== millisecond) {
+    const time = now.toString(16).padStart(12, "0");
+    front = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+    millisecond = now;
+  }
   // A random UUID brings the variant and 74 random bits, from a pool that Node fills ahead.
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
+  return front + randomUUID().slice(15);
 };
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -308,7 +308,7 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: P
     writeAll: new Batch<OneCall, WrittenWhole>(async ([whole]) => {
       if (whole === undefined) return [];
       const { commands, call } = whole;
-      const parameters = [JSON.stringify(commands), JSON.stringify(call)];
+      const parameters = [sentText(commands), JSON.stringify(call)];
       try {
         const rows = await engine.run({ name: `write_all_${name}`, text: writeAllText, writes: true }, parameters);
         return [parseWhole(rows.map((row) => textOf(row[0])))];
@@ -321,7 +321,7 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: P
     write: new Batch<Command, Written>(async (commands) => {
       const statement = { name: `write_${name}`, text: writeText, writes: true };
       try {
-        const rows = await engine.run(statement, [JSON.stringify(commands)]);
+        const rows = await engine.run(statement, [sentText(commands)]);
         return rows.map((row) => parseWritten(textOf(row[0])));
       } catch (error) {
         if (!(error instanceof DatabaseError) || commands.length > 1) throw error;
@@ -332,7 +332,7 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: P
     }, writes),
     async writeMany(commands: readonly Command[]) {
       const statement = { name: `write_${name}`, text: writeText, writes: true };
-      const rows = await engine.run(statement, [JSON.stringify(commands)]);
+      const rows = await engine.run(statement, [sentText(commands)]);
       return rows.map((row) => parseWritten(textOf(row[0])));
     },
     async secret(field: string, who: Who, wanted: string) {
@@ -342,6 +342,25 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: P
       return word === "found" ? rest : null;
     },
   };
+}
+
+/** Commands as JSON, without what says nothing: the database would have to read it. */
+const sentText = (commands: readonly Command[]): string =>
+  JSON.stringify(
+    commands.map((command) => ({
+      ...command,
+      actor: command.actor ?? undefined,
+      id: command.id ?? undefined,
+      version: command.version ?? undefined,
+      to: command.to ?? undefined,
+      request: command.request ?? undefined,
+      secrets: isEmpty(command.secrets) ? undefined : command.secrets,
+    })),
+  );
+
+function isEmpty(object: JsonObject): boolean {
+  for (const _ in object) return false;
+  return true;
 }
 
 /** Answers come with the place of their question, from 1 on, in any order. */

@@ -5,7 +5,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import type { ActionPlan, EntityPlan } from "../plan/plan.ts";
 import type { Command, Who, WholeCall, Written } from "../repositories/records-repository.ts";
 import type { CommandRequest, CommandsParts, Idempotency } from "./command.ts";
-import { admit, decideCommand, mostTries } from "./commands-service.ts";
+import { type Admitted, admit, decideCommand, mostTries } from "./commands-service.ts";
 import { actorOf, KnownRecords } from "./known-records.ts";
 import { loadTogether } from "./load-together.ts";
 import { refusalOf } from "./written-refusal.ts";
@@ -75,6 +75,9 @@ interface Call {
   /** What the database refused of a partial call: it is not tried again. */
   readonly refused: Map<number, Refusal>;
 }
+
+/** Lets the caller in to one item. */
+type Admit = (single: CommandRequest) => Promise<Admitted | "again">;
 
 /** Whoever may do this to no record at all is told so before the items are looked at. */
 async function admitCaller(parts: CommandsParts, entity: EntityPlan, action: ActionPlan, who: Who): Promise<void> {
@@ -169,12 +172,16 @@ const atOnce = 250;
 async function decideAll(parts: CommandsParts, call: Call): Promise<readonly Outcome[]> {
   const known = new KnownRecords(parts.records, call.request.who);
   await loadTogether(known, call.entity, call.action, call.items);
+  const admitOne: Admit = (single) => admit(parts, call.entity, call.action, single, false, known);
+  let created: ReturnType<Admit> | undefined;
+  // Who may create one may create all.
+  const admitItem: Admit = call.action.kind === "create" ? (single) => (created ??= admitOne(single)) : admitOne;
   const outcomes: Outcome[] = [];
   for (let from = 0; from < call.items.length; from += atOnce) {
     const some = call.items.slice(from, from + atOnce);
     outcomes.push(
       ...(await Promise.all(
-        some.map((item, nth) => call.refused.get(from + nth) ?? decideItem(parts, known, call, item)),
+        some.map((item, nth) => call.refused.get(from + nth) ?? decideItem(parts, admitItem, call, item)),
       )),
     );
   }
@@ -183,7 +190,7 @@ async function decideAll(parts: CommandsParts, call: Call): Promise<readonly Out
 
 async function decideItem(
   parts: CommandsParts,
-  known: KnownRecords,
+  admitItem: Admit,
   { entity, action, request }: Call,
   { id, version, input, faults }: BulkItem,
 ): Promise<Outcome> {
@@ -201,7 +208,7 @@ async function decideItem(
     brief: true,
   };
   try {
-    const admitted = await admit(parts, entity, action, single, false, known);
+    const admitted = await admitItem(single);
     if (admitted === "again") return "again";
     const decided = await decideCommand(parts, entity, action, single, admitted);
     if (decided !== "again" && "outcome" in decided) throw new Error(`${action.name} is no action for many records`);

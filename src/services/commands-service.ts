@@ -1,14 +1,14 @@
 import { checkInput } from "../domain/check-input.ts";
 import { goneSince } from "../domain/deletion.ts";
-import { permits, visitorsMay } from "../domain/permit.ts";
+import { permits, referencesIn, visitorsMay } from "../domain/permit.ts";
 import { allowedActions } from "../domain/possible-actions.ts";
-import { referredBy } from "../domain/references.ts";
+import { type Referred, referredBy } from "../domain/references.ts";
 import type { Fault } from "../kernel/fault.ts";
 import { canonicalJson, type Json, type JsonObject } from "../kernel/json.ts";
 import { problems } from "../kernel/problem.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Actor } from "../plan/behaviour.ts";
-import type { ActionPlan, EntityPlan, LifecyclePlan } from "../plan/plan.ts";
+import type { ActionPlan, EntityPlan, LifecyclePlan, Policy } from "../plan/plan.ts";
 import { inverseOf } from "../plan/undo-rules.ts";
 import type { Command, Written } from "../repositories/records-repository.ts";
 import type { CommandReply, CommandRequest, CommandsParts } from "./command.ts";
@@ -91,10 +91,11 @@ export async function admit(
 ): Promise<Admitted | "again"> {
   const { who } = request;
   if (who === null && !visitorsMay(action.by, entity)) throw new Refusal("unauthenticated");
-  const [actor, target] = await Promise.all([
-    actorOf(parts.plan, known, who),
-    action.kind === "create" || request.id === null ? null : known.load(entity.name, request.id),
-  ]);
+  const loading = action.kind === "create" || request.id === null ? null : known.load(entity.name, request.id);
+  const [actor, target] =
+    loading === null
+      ? [await actorOf(parts.plan, known, who), null]
+      : await Promise.all([actorOf(parts.plan, known, who), loading]);
   let state: JsonObject | null = null;
   let isGone = false;
   if (action.kind !== "create") {
@@ -124,8 +125,12 @@ export async function decideCommand(
   const restores = action.kind === "restore";
   const input = checkInput(entity, action, request.input, state, request.partial || restores);
   const faults = [...input.faults];
-  if (faults.length === 0) faults.push(...(await referenceFaults(known, action, input.value)));
-  if (faults.length === 0) faults.push(...(await passwordFaults(parts, entity, action, request, input.value)));
+  // What needs no wait makes none: a call of a thousand would pay for each.
+  const referred = faults.length === 0 ? referredBy(action.input, input.value) : [];
+  if (referred.length > 0) faults.push(...(await referenceFaults(known, referred)));
+  if (faults.length === 0 && Object.keys(action.verify).length > 0) {
+    faults.push(...(await passwordFaults(parts, entity, action, request, input.value)));
+  }
   if (faults.length > 0) throw Refusal.invalid(faults);
   if (isGone && !restores) return deleted(state, "");
 
@@ -141,7 +146,12 @@ export async function decideCommand(
     id,
   });
   const set = "declined" in decision ? input.value : decision.set;
-  if (actor.type !== "system") await demandRights(known, entity, action, actor, { ...state, ...set });
+  if (actor.type !== "system") {
+    const record = { ...state, ...set };
+    if (looksThrough(entity, action).length > 0) await loadReferences(known, entity, action, record);
+    // The policy must hold for the record as it will be, too: nobody hands a record to where they could not have put it.
+    if (permits(action.by, actor, entity, record, known.visible) !== "yes") throw new Refusal("forbidden");
+  }
   checkVersion(entity, action, request, state);
   if (restores && !isGone) throw notDeleted;
   if (
@@ -173,12 +183,12 @@ export async function decideCommand(
     secrets: decision.secrets,
     request: request.requestId,
     ...request.idempotency,
-    ...(request.session == null ? {} : { session: request.session }),
-    ...(same ? { keep: true } : {}),
-    ...(request.dryRun === true ? { dry: true } : {}),
-    ...(request.brief === true ? { brief: true } : {}),
-    ...(agreed === null ? {} : { agreed }),
-    ...(decision.effects.length > 0 ? await decideEffects(parts, known, request, event, decision.effects) : {}),
+    ...(request.session == null ? null : { session: request.session }),
+    ...(same ? { keep: true } : null),
+    ...(request.dryRun === true ? { dry: true } : null),
+    ...(request.brief === true ? { brief: true } : null),
+    ...(agreed === null ? null : { agreed }),
+    ...(decision.effects.length > 0 ? await decideEffects(parts, known, request, event, decision.effects) : null),
   };
 }
 
@@ -284,18 +294,18 @@ async function replayOf(
   return remembered === null ? null : replyOf(action, remembered);
 }
 
-/** Reads the records that the action's policy, or another one's, looks through. */
+/** The references that the action's policy, or another one's, looks through. */
+const looksThrough = (entity: EntityPlan, action: ActionPlan): readonly string[] =>
+  policiesOf(entity, action).flatMap(referencesIn);
+
+const policiesOf = (entity: EntityPlan, action: ActionPlan): readonly Policy[] =>
+  action.kind === "move" || action.kind === "undo" ? entity.actions.map(({ by }) => by) : [action.by];
+
 const loadReferences = (known: KnownRecords, entity: EntityPlan, action: ActionPlan, record: JsonObject) =>
-  known.loadReferences(
-    entity,
-    action.kind === "move" || action.kind === "undo" ? entity.actions.map(({ by }) => by) : [action.by],
-    record,
-  );
+  known.loadReferences(entity, policiesOf(entity, action), record);
 
 /** A reference to a record that the actor cannot read is refused like one to a missing record. */
-async function referenceFaults(known: KnownRecords, action: ActionPlan, value: JsonObject): Promise<readonly Fault[]> {
-  const referred = referredBy(action.input, value);
-  if (referred.length === 0) return [];
+async function referenceFaults(known: KnownRecords, referred: readonly Referred[]): Promise<readonly Fault[]> {
   const found = await Promise.all(referred.map(({ entity, id }) => known.load(entity, id)));
   return referred
     .filter(({ mayBeUnseen }, index) => {
@@ -319,18 +329,6 @@ async function passwordFaults(
     if (!right) faults.push({ pointer: `/${name}`, code: "wrong_password" });
   }
   return faults;
-}
-
-/** The policy must hold for the record as it will be, too: nobody hands a record to where they could not have put it. */
-async function demandRights(
-  known: KnownRecords,
-  entity: EntityPlan,
-  action: ActionPlan,
-  actor: Actor,
-  record: JsonObject,
-): Promise<void> {
-  await loadReferences(known, entity, action, record);
-  if (permits(action.by, actor, entity, record, known.visible) !== "yes") throw new Refusal("forbidden");
 }
 
 function checkVersion(entity: EntityPlan, action: ActionPlan, request: CommandRequest, state: JsonObject | null): void {

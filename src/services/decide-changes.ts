@@ -2,8 +2,8 @@ import { checkDecision } from "../domain/check-decision.ts";
 import type { Fault } from "../kernel/fault.ts";
 import type { Json, JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Actor, Asking, ConflictCode, Deciding, Effect, Refused } from "../plan/behaviour.ts";
-import type { ActionPlan, EntityPlan, LifecyclePlan } from "../plan/plan.ts";
+import type { Actor, Asking, ConflictCode, Deciding, Effect, NeedPlan, Refused } from "../plan/behaviour.ts";
+import type { ActionPlan, EntityPlan, FieldPlan, LifecyclePlan } from "../plan/plan.ts";
 import type { CommandsParts } from "./command.ts";
 import type { KnownRecords } from "./known-records.ts";
 
@@ -49,9 +49,8 @@ export async function decideChanges(
 ): Promise<Decision | Declined> {
   const behaviour = behaviours.get(`${entity.name}.${action.name}`);
   const asked: Asking = { input, actor, now: clock.now(), state };
-  const wanted = Object.entries(behaviour?.needs?.(asked) ?? {});
-  const found = wanted.map(async ([name, need]) => [name, await known.need(need)] as const);
-  const needs = found.length === 0 ? {} : Object.fromEntries(await Promise.all(found));
+  const wanted = behaviour?.needs?.(asked);
+  const needs = wanted === undefined ? {} : await readAll(known, wanted);
   const deciding: Deciding = { ...asked, needs, refuse, conflict };
   const outcome = behaviour?.decide?.(deciding) ?? {};
   if (isRefused(outcome)) {
@@ -59,17 +58,19 @@ export async function decideChanges(
     return { declined: outcome.refused };
   }
 
-  const first = action.kind === "create" ? defaults(entity, actor) : {};
-  const layers: readonly JsonObject[] = [decided, outcome, input, first];
+  const creates = action.kind === "create";
+  const layers: readonly JsonObject[] = [decided, outcome, input];
   const set: Record<string, Json> = {};
   const secrets: Record<string, Json> = {};
   for (const field of entity.fields) {
-    const value = layers.find((layer) => Object.hasOwn(layer, field.name))?.[field.name];
-    if (value === undefined || !action.sets.includes(field.name)) continue;
+    if (!action.sets.includes(field.name)) continue;
+    const layer = layers.find((layer) => Object.hasOwn(layer, field.name));
+    const value = layer !== undefined ? layer[field.name] : creates ? firstValue(field, actor) : undefined;
+    if (value === undefined) continue;
     if (field.kind !== "password") set[field.name] = value;
     else if (value !== null) secrets[field.name] = await passwords.hash(String(value));
   }
-  const faults = checkDecision(entity, set, action.kind === "create");
+  const faults = checkDecision(entity, set, creates);
   if (faults.length > 0) throw Refusal.invalid(faults);
   const to = lifecycle === null ? null : targetOf(action, behaviour?.to?.(deciding), deciding, lifecycle);
   const effects = behaviour?.effects?.({ input, actor, needs, record: { ...state, ...set, id } }) ?? [];
@@ -79,16 +80,18 @@ export async function decideChanges(
 /** A decision has the names of fields, and none of them is `refused` (see plan/verifiers/names.ts). */
 const isRefused = (outcome: JsonObject | Refused): outcome is Refused => "refused" in outcome;
 
+/** The records that the action needs, by the names that it gave them. */
+async function readAll(known: KnownRecords, wanted: Readonly<Record<string, NeedPlan>>): Promise<Deciding["needs"]> {
+  const found = Object.entries(wanted).map(async ([name, need]) => [name, await known.need(need)] as const);
+  return Object.fromEntries(await Promise.all(found));
+}
+
 /** What a new record holds where neither the client nor `decide` says anything. */
-const defaults = (entity: EntityPlan, actor: Actor): JsonObject =>
-  Object.fromEntries(
-    entity.fields
-      .filter(({ kind }) => kind !== "password")
-      .flatMap((field): [string, Json][] => {
-        if (field.setBy === "actor") return [[field.name, actor.id]];
-        return field.optional || field.default !== null ? [[field.name, field.default]] : [];
-      }),
-  );
+function firstValue(field: FieldPlan, actor: Actor): Json | undefined {
+  if (field.kind === "password") return undefined;
+  if (field.setBy === "actor") return actor.id;
+  return field.optional || field.default !== null ? field.default : undefined;
+}
 
 /** The state to end in: what `to` says, what the caller named, or the only one that the workflow leads to from here. */
 function targetOf(
