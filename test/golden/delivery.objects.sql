@@ -668,7 +668,8 @@ end
 $$;
 
 -- Makes records of drinks for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_drinks(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -686,14 +687,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.drinks select (g.made).* from given g
+    insert into app.drinks select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, gesta.serial_stream('drinks', (g.made).id) as stream, g.c->'set' as data from given g offset 0
+          select g.c, g.event, gesta.serial_stream('drinks', (g.made).id) as stream, g.c->'set' as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'drinks', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
@@ -1510,7 +1514,8 @@ end
 $$;
 
 -- Makes records of users for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_users(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -1530,14 +1535,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.users select (g.made).* from given g
+    insert into app.users select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, gesta.sealed(g.c->'set', g.c->'sealed', array['name', 'email', 'avatar']) || jsonb_build_object('status', blank.status) as data from given g offset 0
+          select g.c, g.event, (g.made).id as stream, gesta.sealed(g.c->'set', g.c->'sealed', array['name', 'email', 'avatar']) || jsonb_build_object('status', blank.status) as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'users', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
@@ -2323,7 +2331,8 @@ end
 $$;
 
 -- Makes records of restaurants for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_restaurants(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -2342,14 +2351,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.restaurants select (g.made).* from given g
+    insert into app.restaurants select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' || jsonb_build_object('status', blank.status) as data from given g offset 0
+          select g.c, g.event, (g.made).id as stream, g.c->'set' || jsonb_build_object('status', blank.status) as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'restaurants', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
@@ -3109,7 +3121,8 @@ end
 $$;
 
 -- Makes records of menu_items for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_menu_items(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -3127,14 +3140,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.menu_items select (g.made).* from given g
+    insert into app.menu_items select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'menu_items', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
@@ -3923,7 +3939,8 @@ end
 $$;
 
 -- Makes records of promotions for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_promotions(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -3941,14 +3958,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.promotions select (g.made).* from given g
+    insert into app.promotions select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'promotions', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
@@ -4752,7 +4772,8 @@ end
 $$;
 
 -- Makes records of orders for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_orders(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -4771,14 +4792,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.orders select (g.made).* from given g
+    insert into app.orders select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' || jsonb_build_object('status', blank.status) as data from given g offset 0
+          select g.c, g.event, (g.made).id as stream, g.c->'set' || jsonb_build_object('status', blank.status) as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'orders', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
@@ -5501,7 +5525,8 @@ end
 $$;
 
 -- Makes records of wallets for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_wallets(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -5519,14 +5544,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.wallets select (g.made).* from given g
+    insert into app.wallets select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'wallets', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
@@ -6236,7 +6264,8 @@ end
 $$;
 
 -- Makes records of transfers for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_transfers(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -6254,14 +6283,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.transfers select (g.made).* from given g
+    insert into app.transfers select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'transfers', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
@@ -6916,7 +6948,8 @@ end
 $$;
 
 -- Makes records of files for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_files(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -6934,14 +6967,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.files select (g.made).* from given g
+    insert into app.files select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'files', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
@@ -7663,7 +7699,8 @@ end
 $$;
 
 -- Makes records of documents for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_documents(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -7682,14 +7719,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.documents select (g.made).* from given g
+    insert into app.documents select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data from given g offset 0
+          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'documents', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null

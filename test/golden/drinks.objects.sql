@@ -468,7 +468,8 @@ end
 $$;
 
 -- Makes records of drinks for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_drinks(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -486,14 +487,17 @@ begin
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into app.drinks select (g.made).* from given g
+    insert into app.drinks select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, gesta.serial_stream('drinks', (g.made).id) as stream, g.c->'set' as data from given g offset 0
+          select g.c, g.event, gesta.serial_stream('drinks', (g.made).id) as stream, g.c->'set' as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           'drinks', written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null

@@ -26,7 +26,8 @@ export function emitCreation(entity: EntityPlan): string {
   const secrets = hasSecrets(entity);
   const living = `  perform gesta.demand_living(${literal(name)}, to_jsonb(jsonb_populate_record(blank, c->'set')), null) from unnest(commands) c;\n`;
   return `-- Makes records of ${name} for the actor that has entered: 'done 1 <json>' for each. One statement makes the rows and their
--- events: what each statement costs by itself would be most of a small batch.
+-- events: what each statement costs by itself would be most of a small batch. Events wait for all rows: whoever may not
+-- make a record is refused for that, and not told that there is one.
 create or replace function app.create_${name}(commands jsonb[]) returns text[]
 language plpgsql as $$
 declare
@@ -47,14 +48,17 @@ ${rulesOf(entity).length === 0 ? "" : living}  with given as materialized (
            coalesce((c->>'event')::uuid, gen_random_uuid()) as event
       from unnest(commands) c
   ), kept as (
-    insert into ${table} select (g.made).* from given g
+    insert into ${table} select (g.made).* from given g returning 1
   ), told as (
     insert into gesta.events
       (stream_id, version, id, entity, type, type_version, action, data, actor_type, actor_id, reason, request_id,
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, ${streamOf(entity, "(g.made).id")} as stream, ${data} as data from given g offset 0
+          select g.c, g.event, ${streamOf(entity, "(g.made).id")} as stream, ${data} as data
+            from given g
+            cross join (select count(*) from kept) k
+            offset 0
         ) g
         cross join lateral gesta.event_of(
           ${literal(name)}, written, g.event, g.stream, 1, blank.created_at, g.data, g.c, null
