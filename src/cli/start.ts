@@ -1,10 +1,12 @@
 import { type Surroundings, startApplication } from "../gesta.ts";
 import type { RunnableApplication } from "../operations.ts";
+import { keepHeapSmall } from "./heap-growth.ts";
 
 /** Serves until SIGTERM or SIGINT; then finishes what was accepted. A second signal ends at once. */
 export async function start(application: RunnableApplication, around: Surroundings): Promise<void> {
   const began = performance.now();
   const running = await startApplication(application, around);
+  keepHeapSmall();
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const embedded = running.engine === "pglite";
   const database = embedded
