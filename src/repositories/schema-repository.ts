@@ -9,12 +9,12 @@ export interface SchemaScripts {
   readonly objects: string;
 }
 
-/** The stored tables are not those of the declaration, and no migration leads from one to the other. */
+/** The stored tables are not those of the declaration, or Gesta's own not of this version; no migration leads there. */
 export class SchemaDiffers extends Error {
-  constructor(place: string) {
+  constructor(place: string, whose: "declaration" | "version of Gesta") {
     super(
-      `The tables in ${place} were made from another declaration. ` +
-        "Start with an empty database, or bring back the declaration that made them.",
+      `The tables in ${place} were made ${whose === "declaration" ? "from" : "by"} another ${whose}. ` +
+        `Start with an empty database, or bring back the ${whose} that made them.`,
     );
     this.name = "SchemaDiffers";
   }
@@ -44,7 +44,7 @@ export const prepareRoles = (engine: Engine): Promise<void> => engine.migrate(ro
  * objects that hold no data are made anew when they changed.
  * @param addition SQL that belongs to the making of an empty one
  * @returns whether the database was empty.
- * @throws SchemaDiffers when the tables are others.
+ * @throws SchemaDiffers when the tables are others, or Gesta's own of another version.
  * @throws WorkflowRefused when a changed workflow would displace an operator's, or strand records.
  */
 export async function prepareSchema(
@@ -55,8 +55,11 @@ export async function prepareSchema(
   await prepareRoles(engine);
   const before = await recordedHashes(engine);
   const wanted = { ledger: hashOf(ledgerSql), tables: hashOf(tables), objects: hashOf(objects) };
-  if (before.get("tables") === wanted.tables && before.get("objects") === wanted.objects) return { fresh: false };
-  if (before.size > 0 && before.get("tables") !== wanted.tables) throw new SchemaDiffers(engine.place);
+  if (before.size > 0) {
+    if (before.get("ledger") !== wanted.ledger) throw new SchemaDiffers(engine.place, "version of Gesta");
+    if (before.get("tables") !== wanted.tables) throw new SchemaDiffers(engine.place, "declaration");
+    if (before.get("objects") === wanted.objects) return { fresh: false };
+  }
 
   const record = (name: "ledger" | "tables" | "objects") =>
     `insert into gesta.migrations (name, hash) values ('${name}', '${wanted[name]}')

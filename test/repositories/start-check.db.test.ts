@@ -88,6 +88,16 @@ test("an owner that is no superuser sees every record when it verifies them", as
   expect(report.findings).toEqual([]);
 });
 
+test.each([
+  ["tables", /^The tables in .* were made from another declaration\. Start with an empty database/],
+  ["ledger", /^The tables in .* were made by another version of Gesta\. Start with an empty database/],
+])("what no migration leads to is refused: %s", async (name, message) => {
+  const { rows } = await owner.query("select hash from gesta.migrations where name = $1", [name]);
+  mend = `update gesta.migrations set hash = '${rows[0].hash}' where name = '${name}'`;
+  await owner.query("update gesta.migrations set hash = 'another' where name = $1", [name]);
+  await expect(start()).rejects.toThrow(message);
+});
+
 test("another search_path is no fault", async () => {
   await owner.query("alter database shop set search_path = app, gesta, public");
   mend = "alter database shop reset search_path";
