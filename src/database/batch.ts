@@ -39,9 +39,10 @@ export const limitsOn = ({ unbatched }: Engine, limits: BatchLimits): BatchLimit
 /**
  * Answers questions that wait at the same moment with one statement, first come first served. No timer: a lone
  * question leaves at the end of the turn of the event loop in which it came, and while statements are under way the
- * next batch gathers by itself. A statement that the database refuses is asked again question by question, so one
- * question's failure is its own; it was rolled back whole, so nothing happens twice. So is one that took too long; after
- * the second of a batch that does by itself, the rest are not tried any more, or a lane would be taken up for minutes.
+ * next batch gathers by itself; only a question that waits for a statement under way is not left to wait for ever. A
+ * statement that the database refuses is asked again question by question, so one question's failure is its own; it was
+ * rolled back whole, so nothing happens twice. So is one that took too long; after the second of a batch that does by
+ * itself, the rest are not tried any more, or a lane would be taken up for minutes.
  *
  * Where `sameAs` is given, questions with the same text that wait at the same moment are asked once. None joins a
  * statement that has left: each is answered by one that began after the question came, so it sees all that was
@@ -58,6 +59,8 @@ export class Batch<Question, Answer> {
   /** When the last statement left. */
   #left = 0;
   #scheduled = false;
+  /** Set while somebody waits for a statement that may take longer than the patience lasts. */
+  #patience: NodeJS.Timeout | null = null;
 
   /** @param sameAs a text that is equal for equal questions, of the same actor; absent where each must be asked */
   constructor(
@@ -79,7 +82,11 @@ export class Batch<Question, Answer> {
         return;
       }
       if (this.#joins(question, { resolve, reject })) return;
-      if (this.#scheduled || !this.#mayLeave()) return;
+      if (this.#scheduled) return;
+      if (!this.#mayLeave()) {
+        this.#waitNoLonger();
+        return;
+      }
       this.#scheduled = true;
       setImmediate(() => {
         this.#scheduled = false;
@@ -106,6 +113,16 @@ export class Batch<Question, Answer> {
     const { size, lanes, patience = 0 } = this.#limits;
     if (this.#queue.length === 0 || this.#underWay >= lanes) return false;
     return this.#underWay === 0 || this.#queue.length >= size || performance.now() - this.#left >= patience;
+  }
+
+  /** Ends the patience with a statement under way when its time has come. */
+  #waitNoLonger(): void {
+    const { lanes, patience } = this.#limits;
+    if (patience === undefined || this.#patience !== null || this.#underWay >= lanes) return;
+    this.#patience = setTimeout(() => {
+      this.#patience = null;
+      this.#send();
+    }, patience);
   }
 
   #send(): void {
