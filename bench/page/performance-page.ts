@@ -53,7 +53,7 @@ Let the machine do nothing else meanwhile. [wrk](https://github.com/wg/wrk) make
 
 const peersText = `All on one server and one sown database (${"`BENCH_ORDERS`"}, 10,000 orders), in processes of their own, with ten connections to PostgreSQL each; load and server share the machine.
 
-- **Gesta**: the delivery example as it is: tokens, policies by row-level security, events with their hashes, checks.
+- **Gesta**: the delivery example as it is: tokens, policies by row-level security, events with their hashes, checks. A page that it was asked for before it sends as it was where the database says at that moment that nothing of it has changed ([decision](decisions/0032-what-is-known-is-not-sent-again.md)); in \`list of 20, each another\` no page was.
 - **bare**: the fastest handler that a good engineer writes by hand: \`node:http\`, named prepared statements, JSON built in SQL. No token, no policy, no event, no check; on tables of its own with the same columns, constraints and indexes.
 - **Fastify + Drizzle**: what many teams write: schemas, a transaction and a row of audit for each write, the same checks of a write; reads check nothing.
 - **pgbench**: the bare peer's statement alone, as many sessions as connections, ten at most: what the database can do.

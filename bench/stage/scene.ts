@@ -1,4 +1,5 @@
 import { seedId } from "gesta";
+import { settings } from "../settings.ts";
 import { ask } from "./ask.ts";
 import { as, asSown, type Headers, inJson } from "./callers.ts";
 
@@ -10,10 +11,17 @@ export interface Scene {
   /** Callers who may read every order. */
   readonly readers: readonly Headers[];
   /** Starts of pages in the order of their ids: the cursor, and the id that it stands for. */
-  readonly starts: readonly { readonly cursor: string; readonly after: string }[];
+  readonly starts: readonly Start[];
+  /** So many of them that no page is asked for again before Gesta has forgotten it. */
+  readonly manyStarts: readonly Start[];
   readonly restaurants: readonly { readonly id: string; readonly staff: Headers }[];
   readonly order: object;
   readonly wallets: readonly { readonly id: string; readonly owner: Headers }[];
+}
+
+interface Start {
+  readonly cursor: string;
+  readonly after: string;
 }
 
 const customers = ["customer1", "customer2", "customer3"];
@@ -22,6 +30,10 @@ const numbers = (length: number): readonly number[] => Array.from({ length }, (_
 export async function setScene(origin: string, databaseUrl: string): Promise<Scene> {
   const order = await orderOf(origin);
   const placed = customers.flatMap((name) => numbers(100).map(() => asSown(name)));
+  const manyStarts = await inTurn(numbers(Math.min(2000, settings.orders)), async (skip) => {
+    const { orders, page } = await ask(`${origin}/orders?limit=1&skip=${skip}`, asSown("manager"));
+    return { cursor: page.next, after: orders[0].id };
+  });
   return {
     databaseUrl,
     order,
@@ -31,10 +43,8 @@ export async function setScene(origin: string, databaseUrl: string): Promise<Sce
     }),
     // They are shown the same of a restaurant; admins are shown its staff as well.
     readers: [asSown("manager"), asSown("logistician")],
-    starts: await inTurn(numbers(100), async (skip) => {
-      const { orders, page } = await ask(`${origin}/orders?limit=1&skip=${skip}`, asSown("manager"));
-      return { cursor: page.next, after: orders[0].id };
-    }),
+    starts: manyStarts.slice(0, 100),
+    manyStarts,
     restaurants: await restaurantsAt(origin),
     wallets: await filledWallets(origin),
   };

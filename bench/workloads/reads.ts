@@ -11,9 +11,14 @@ const byReaders = (paths: readonly string[], { readers }: Scene): readonly Varia
   paths.flatMap((path) => readers.map((headers) => ({ path, headers })));
 
 /** Where Gesta takes a cursor, its peers take the id to go on after. */
-const pages = (peer: Peer, scene: Scene, limit: number, more = ""): readonly Variant[] =>
+const pages = (
+  peer: Peer,
+  scene: Scene,
+  limit: number,
+  { starts, more = "" }: { readonly starts: Scene["starts"]; readonly more?: string },
+): readonly Variant[] =>
   byReaders(
-    scene.starts.map(({ cursor, after }) => {
+    starts.map(({ cursor, after }) => {
       const start = peer === "gesta" ? `cursor=${cursor}` : `after=${after}`;
       return `/orders?limit=${limit}&${start}${more}`;
     }),
@@ -75,22 +80,29 @@ export const reads: readonly Workload[] = [
     name: "list of 20",
     peers: allPeers,
     connections: usualConnections,
-    request: (peer, scene) => reading(pages(peer, scene, 20)),
+    request: (peer, scene) => reading(pages(peer, scene, 20, scene)),
     scripts: ({ starts }) => starts.map(({ after }) => ({ ...bareStatement("list"), values: [20, after] })),
+  },
+  {
+    ...list,
+    name: "list of 20, each another",
+    peers: allPeers,
+    connections: usualConnections,
+    request: (peer, scene) => reading(pages(peer, scene, 20, { starts: scene.manyStarts })),
   },
   {
     ...list,
     name: "the same list of 20",
     peers: allPeers,
     connections: usualConnections,
-    request: (peer, scene) => reading(pages(peer, scene, 20).slice(0, 1)),
+    request: (peer, scene) => reading(pages(peer, scene, 20, scene).slice(0, 1)),
   },
   {
     ...list,
     name: "list of 100 expanded",
     peers: allPeers,
     connections: usualConnections,
-    request: (peer, scene) => reading(pages(peer, scene, 100, "&expand=restaurant")),
+    request: (peer, scene) => reading(pages(peer, scene, 100, { starts: scene.starts, more: "&expand=restaurant" })),
     scripts: ({ starts }) => starts.map(({ after }) => ({ ...bareStatement("expand"), values: [100, after] })),
   },
 ];
