@@ -32,6 +32,8 @@ export interface Engine {
   inspect(text: string, parameters?: readonly unknown[]): Promise<readonly Row[]>;
   /** Sweeps what was changed and removed out of tables of Gesta and their indexes. A table is named with its schema. */
   vacuum(tables: readonly string[]): Promise<void>;
+  /** How many connections broke so far; absent where there is none that can. */
+  losses?(): number;
   close(): Promise<void>;
 }
 

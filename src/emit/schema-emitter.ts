@@ -40,7 +40,7 @@ export const emitSchema = (plan: Plan): Schema => ({
     ...plan.entities.map((entity) => emitRowSecurity(plan, entity)),
     ...plan.entities.flatMap((entity) => [
       emitRecordJson(plan, entity),
-      emitReadFunctions(entity),
+      emitReadFunctions(plan, entity),
       emitPastFunctions(plan, entity),
       emitListFunctions(plan, entity),
       ...(entity.aggregates === null ? [] : [emitAggregateFunctions(plan, entity, entity.aggregates)]),
@@ -101,9 +101,8 @@ function grantedFunctions(plan: Plan, entity: EntityPlan): readonly string[] {
   return [
     `app.shown_${name}(app.${ident(name)})`,
     `app.full_${name}(app.${ident(name)})`,
-    `app.read_${name}(text[], ${id}[])`,
-    `app.list_${name}(text, ${id}, integer, integer)`,
-    `app.find_${name}(text, jsonb)`,
+    `app.read_${name}(text[], ${id}[], text[])`,
+    `app.find_${name}(text[], text[], text[], text[])`,
     `app.count_${name}(text, jsonb, boolean)`,
     ...(entity.aggregates === null ? [] : [`app.aggregate_${name}(text, jsonb)`]),
     `app.load_${name}(text[], ${id}[])`,

@@ -4,7 +4,8 @@ import type { AggregateQuery } from "../domain/reading/aggregate-query.ts";
 import type { Json } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
-import { split, textOf, unexpected, type Who } from "./records-repository.ts";
+import { split, textOf, unexpected } from "./answers.ts";
+import type { Who } from "./record-reading.ts";
 
 export interface Groups {
   /** The values of the last group, to go on after; null on the last page. */

@@ -3,17 +3,14 @@ import type { ListQuery } from "../domain/reading/list-query.ts";
 import type { Json } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
-/** All records in the order of their ids: a statement of its own, since that is what is asked most. */
-export const isUsual = ({ filters, sort, asOf, deleted }: ListQuery): boolean =>
-  asOf === null &&
-  deleted === null &&
-  filters.length === 0 &&
-  sort.length === 1 &&
-  sort[0]?.field === "id" &&
-  sort[0].direction === "asc";
+/** A list as the database's functions take it, as JSON: see `find_…`. */
+export interface ListAsk {
+  /** All but the values: the same text for lists that differ in values alone. */
+  readonly ask: string;
+  readonly values: string;
+}
 
-/** A list as the database's functions take it: see `find_…`. */
-export function askedFor({ filters, sort, skip, limit, after, asOf, deleted }: ListQuery): string {
+export function askOf({ filters, sort, skip, limit, after, asOf, deleted }: ListQuery): ListAsk {
   const values: Json[] = [skip, limit + 1, skip + limit + 1, ...(after ?? sort.map(() => null))];
   const placed = filters.map(({ field, op, value }) => [field, op, values.push(value) - 1]);
   const keys = sort.map(({ field, direction }, nth) => [
@@ -21,11 +18,19 @@ export function askedFor({ filters, sort, skip, limit, after, asOf, deleted }: L
     direction,
     after === null ? "first" : after[nth] === null ? "null" : "value",
   ]);
-  return JSON.stringify({
-    ...{ filters: placed, sort: keys, values },
+  const ask = JSON.stringify({
+    ...{ filters: placed, sort: keys },
     ...(asOf === null ? {} : { as_of: asOf }),
     ...(deleted === null ? {} : { deleted }),
+    ...(skip === 0 ? {} : { skips: true }),
   });
+  return { ask, values: JSON.stringify(values) };
+}
+
+/** The same with the values, for what is asked about one list. */
+export function askedWhole(query: ListQuery): string {
+  const { ask, values } = askOf(query);
+  return `${ask.slice(0, -1)},"values":${values}}`;
 }
 
 /** A filter that no index serves reads many rows, and so does a past that much has changed since: whoever asks learns that. */

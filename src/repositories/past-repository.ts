@@ -4,8 +4,9 @@ import type { StoredEvent } from "../domain/history.ts";
 import type { PointInTime } from "../domain/reading/moment.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
+import { inPlace, split, unexpected } from "./answers.ts";
 import { type AsideRow, type PersonalValues, personalValues } from "./personal-values.ts";
-import { inPlace, parseShown, type Shown, split, unexpected, type Who } from "./records-repository.ts";
+import { parseShown, type Shown, type Who } from "./record-reading.ts";
 import { type EventRow, storedEvent } from "./stored-event.ts";
 import { schemaKeys } from "./subject-keys/schema-keys.ts";
 

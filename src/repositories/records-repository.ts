@@ -1,25 +1,18 @@
 import { Batch, limitsOn } from "../database/batch.ts";
-import { DatabaseError, type Engine, type Row } from "../database/engine.ts";
+import { DatabaseError, type Engine } from "../database/engine.ts";
 import type { ListQuery } from "../domain/reading/list-query.ts";
-import type { Json, JsonObject } from "../kernel/json.ts";
-import { Refusal } from "../kernel/refusal.ts";
+import type { JsonObject } from "../kernel/json.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
-import { askedFor, inTime, isUsual } from "./list-question.ts";
+import { personalFields } from "../plan/purging.ts";
+import { inPlace, split, textOf, unexpected } from "./answers.ts";
 import { type PersonalValues, personalValues, type SealedParts } from "./personal-values.ts";
-import { openPages, writeAllSealed, writeSealed } from "./sealed-records.ts";
+import { noMemory, type RecordMemory, recordMemory } from "./record-memory.ts";
+import { type Page, recordPages } from "./record-pages.ts";
+import { recordReading, type Shown, type Who } from "./record-reading.ts";
+import { writeAllSealed, writeSealed } from "./sealed-records.ts";
 import { schemaKeys } from "./subject-keys/schema-keys.ts";
 
-/** Who asks: a user's id, `system` for Gesta itself, null for a visitor. */
-export type Who = string | null;
-
-export type Shown =
-  | { readonly outcome: "found"; readonly version: number; readonly body: string }
-  | { readonly outcome: "gone"; readonly deletedAt: string }
-  | { readonly outcome: "not_found" | "unauthenticated" };
-
-export type Page =
-  | { readonly outcome: "listed"; readonly next: readonly Json[] | null; readonly body: string }
-  | { readonly outcome: "unauthenticated" | "future" };
+export type { Page, Shown, Who };
 
 export type LoadedRecord =
   | { readonly outcome: "visible" | "hidden" | "visible_gone" | "hidden_gone"; readonly record: JsonObject }
@@ -156,20 +149,15 @@ export interface RecordsRepository {
 }
 
 const readLimits = { size: 32, lanes: 2, waiting: 1000 };
-const listLimits = { size: 8, lanes: 2, waiting: 1000 };
+const listLimits = { size: 32, lanes: 2, waiting: 1000 };
 /** A second statement is for crowds, and for the others while one waits for somebody's lock. */
-const writeLimits = { size: 64, lanes: 2, waiting: 1000, patience: 50 };
+const writeLimits = { size: 64, lanes: 2, waiting: 1000, patience: 20 };
 /** A statement of a thousand commands holds its connection for long: the others stay free for the rest. */
 const wholeWrites = { size: 1, lanes: 2, waiting: 100 };
 
 interface OneRecord {
   readonly who: Who;
   readonly id: string;
-}
-
-interface OnePage {
-  readonly who: Who;
-  readonly query: ListQuery;
 }
 
 interface OneCall {
@@ -179,17 +167,24 @@ interface OneCall {
 
 export function recordsRepository(engine: Engine, plan: Plan, keys = schemaKeys(engine)): RecordsRepository {
   const personal = personalValues(plan, keys);
-  const entities = new Map(plan.entities.map((entity) => [entity.name, ofEntity(engine, entity, personal)]));
+  const memoryOf = recordMemory(() => engine.losses?.() ?? 0);
+  const entities = new Map(
+    plan.entities.map((entity) => {
+      // What is personal stays in the database, where a purge finds it.
+      const memory = personalFields(entity).length > 0 ? noMemory : memoryOf(entity.name);
+      return [entity.name, ofEntity(engine, entity, personal, memory)];
+    }),
+  );
   const of = (name: string) => {
     const entity = entities.get(name);
     if (entity === undefined) throw new Error(`no entity '${name}' in the plan`);
     return entity;
   };
   return {
-    read: (entity, who, id) => of(entity).read.ask({ who, id }),
-    readAll: (entity, who, ids) => of(entity).readAll(who, ids),
-    list: (entity, who, query) => (isUsual(query) ? of(entity).list : of(entity).find).ask({ who, query }),
-    count: (entity, who, query) => of(entity).count(who, query),
+    read: (entity, who, id) => of(entity).reading.one(who, id),
+    readAll: (entity, who, ids) => of(entity).reading.all(who, ids),
+    list: (entity, who, query) => of(entity).pages.list(who, query),
+    count: (entity, who, query) => of(entity).pages.count(who, query),
     load: (entity, who, id) => of(entity).load.ask({ who, id }),
     loadAll: (entity, who, ids) => of(entity).loadAll(who, ids),
     loadBy: (entity, key, value) => {
@@ -224,28 +219,16 @@ export function recordsRepository(engine: Engine, plan: Plan, keys = schemaKeys(
   };
 }
 
-function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: PersonalValues) {
+function ofEntity(engine: Engine, entity: EntityPlan, personal: PersonalValues, memory: RecordMemory) {
+  const { name, id, indexes } = entity;
   const idType = id === "serial" ? "bigint" : "uuid";
-  const listText =
-    `select app.list_${name}(q.who, q.after, q.skip, q.most) ` +
-    `from unnest($1::text[], $2::${idType}[], $3::integer[], $4::integer[]) as q (who, after, skip, most)`;
-  const findText = `select app.find_${name}(q.who, q.asked::jsonb) from unnest($1::text[], $2::text[]) as q (who, asked)`;
-  const readText = `select place, answer from app.read_${name}($1::text[], $2::${idType}[])`;
   const loadText = `select place, answer from app.load_${name}($1::text[], $2::${idType}[])`;
   const writeAllText = `select app.write_all_${name}($1::jsonb, $2::jsonb)`;
   const writeText = `select app.write_${name}($1::jsonb)`;
   const reads = limitsOn(engine, readLimits);
-  const lists = limitsOn(engine, listLimits);
+  const reading = recordReading(engine, entity, memory, reads);
+  const limits = limitsOn(engine, listLimits);
   const writes = limitsOn(engine, writeLimits);
-  const byId = <Answer>(verb: string, parse: (answer: string) => Answer) =>
-    new Batch<OneRecord, Answer>(async (questions) => {
-      const text = `select place, answer from app.${verb}_${name}($1::text[], $2::${idType}[])`;
-      const rows = await engine.run({ name: `${verb}_${name}`, text, writes: false }, [
-        questions.map(({ who }) => who),
-        questions.map((question) => question.id),
-      ]);
-      return inPlace(rows, parse);
-    }, reads);
   const byKey = (key: string) =>
     new Batch<string, LoadedRecord>(async (values) => {
       const text = `select place, answer from app.load_${name}_by_${key}($1::text[])`;
@@ -254,53 +237,16 @@ function ofEntity(engine: Engine, { name, id, indexes }: EntityPlan, personal: P
     }, reads);
   const keys = indexes.flatMap(({ unique, columns: [key = ""] }) => (unique ? [[key, byKey(key)] as const] : []));
   return {
-    read: byId("read", parseShown),
-    load: byId("load", parseLoaded),
+    reading,
+    pages: recordPages({ engine, entity, memory, personal, limits }),
+    load: new Batch<OneRecord, LoadedRecord>(async (questions) => {
+      const rows = await engine.run({ name: `load_${name}`, text: loadText, writes: false }, [
+        questions.map(({ who }) => who),
+        questions.map((question) => question.id),
+      ]);
+      return inPlace(rows, parseLoaded);
+    }, reads),
     loadBy: new Map(keys),
-    list: new Batch<OnePage, Page>(
-      async (questions) => {
-        const rows = await engine.run({ name: `list_${name}`, text: listText, writes: false }, [
-          questions.map(({ who }) => who),
-          questions.map(({ query }) => query.after?.[0] ?? null),
-          questions.map(({ query }) => query.skip),
-          questions.map(({ query }) => query.limit),
-        ]);
-        return rows.map((row) => parsePage(textOf(row[0])));
-      },
-      lists,
-      ({ who, query }) => `${who} ${query.skip} ${query.limit} ${query.after?.[0] ?? ""}`,
-    ),
-    find: new Batch<OnePage, Page>(
-      async (questions) => {
-        const rows = await inTime(
-          engine.run({ name: `find_${name}`, text: findText, writes: false }, [
-            questions.map(({ who }) => who),
-            questions.map(({ query }) => askedFor(query)),
-          ]),
-          questions,
-        );
-        const pages = rows.map((row) => parsePage(textOf(row[0])));
-        return questions.some(({ query }) => query.asOf !== null) ? openPages(personal, name, pages) : pages;
-      },
-      lists,
-      ({ who, query }) => `${who} ${askedFor(query)}`,
-    ),
-    async count(who: Who, query: ListQuery) {
-      const text = `select app.count_${name}($1, $2::jsonb, $3)`;
-      const asked = askedFor({ ...query, after: null });
-      const [row] = await inTime(
-        engine.run({ name: `count_${name}`, text, writes: false }, [who, asked, query.count === "estimated"]),
-        [{ query }],
-      );
-      const { word, rest } = split(textOf(row?.[0]));
-      if (word === "unauthenticated") throw new Refusal(word);
-      if (word !== "counted") throw unexpected(word);
-      return rest === "-" ? null : Number(rest);
-    },
-    async readAll(who: Who, ids: readonly string[]) {
-      const rows = await engine.run({ name: `read_${name}`, text: readText, writes: false }, [ids.map(() => who), ids]);
-      return inPlace(rows, parseShown);
-    },
     async loadAll(who: Who, ids: readonly string[]) {
       const rows = await engine.run({ name: `load_${name}`, text: loadText, writes: false }, [ids.map(() => who), ids]);
       return inPlace(rows, parseLoaded);
@@ -361,57 +307,6 @@ const sentText = (commands: readonly Command[]): string =>
 function isEmpty(object: JsonObject): boolean {
   for (const _ in object) return false;
   return true;
-}
-
-/** Answers come with the place of their question, from 1 on, in any order. */
-export function inPlace<Answer>(rows: readonly Row[], parse: (answer: string) => Answer): readonly Answer[] {
-  const answers = new Array<Answer>(rows.length);
-  for (const [place, answer] of rows) {
-    const index = Number(place) - 1;
-    if (!(index >= 0 && index < rows.length) || answers[index] !== undefined) {
-      throw new Error(`the database gave an answer to place ${place} of ${rows.length}`);
-    }
-    answers[index] = parse(textOf(answer));
-  }
-  return answers;
-}
-
-export const textOf = (text: Row[number] | undefined): string => {
-  if (typeof text !== "string") throw new Error("the database gave no answer");
-  return text;
-};
-
-export const split = (text: string): { readonly word: string; readonly rest: string } => {
-  const space = text.indexOf(" ");
-  return space < 0 ? { word: text, rest: "" } : { word: text.slice(0, space), rest: text.slice(space + 1) };
-};
-
-export const unexpected = (text: string): Error => new Error(`the database answered '${text.slice(0, 40)}'`);
-
-export function parseShown(text: string): Shown {
-  const { word, rest } = split(text);
-  switch (word) {
-    case "found": {
-      const versioned = split(rest);
-      return { outcome: word, version: Number(versioned.word), body: versioned.rest };
-    }
-    case "gone":
-      return { outcome: word, deletedAt: rest };
-    case "not_found":
-    case "unauthenticated":
-      return { outcome: word };
-    default:
-      throw unexpected(text);
-  }
-}
-
-function parsePage(text: string): Page {
-  const { word, rest } = split(text);
-  if (word === "unauthenticated" || word === "future") return { outcome: word };
-  if (word !== "listed") throw unexpected(text);
-  const end = rest.indexOf("\n");
-  const keys = rest.slice(0, end);
-  return { outcome: word, next: keys === "-" ? null : JSON.parse(keys), body: rest.slice(end + 1) };
 }
 
 function parseLoaded(text: string): LoadedRecord {

@@ -20,11 +20,12 @@ import { Refusal } from "../kernel/refusal.ts";
 import { measures } from "../plan/aggregates.ts";
 import { seesDeleted } from "../plan/audience.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
+import { personalFields } from "../plan/purging.ts";
 import type { AggregatesRepository } from "../repositories/aggregates-repository.ts";
 import type { PastRepository } from "../repositories/past-repository.ts";
 import type { RecordsRepository, Shown, Who } from "../repositories/records-repository.ts";
 import { expand } from "./expand-records.ts";
-import { expandText, isSpliced, nestedNames } from "./expand-text.ts";
+import { type Expanded, expandText, isSpliced, nestedNames, type Pieces, piecesOf } from "./expand-text.ts";
 
 export interface ShownRecord {
   readonly version: number;
@@ -83,8 +84,13 @@ export function queriesService({ plan, records, past, aggregates, cursors, roleO
   const entities = new Map(plan.entities.map((entity) => [entity.name, entity]));
   const nested = nestedNames(plan);
   const masked = plan.entities.flatMap(({ members }) =>
-    members.filter(({ readBy }) => readBy !== null).map(({ name }) => name),
+    members.filter(({ readBy }) => readBy !== null).map(({ name }) => name.replace(/_ids?$/, "")),
   );
+  const personal = plan.entities.filter((entity) => personalFields(entity).length > 0).map(({ name }) => name);
+  // What was made of a question or a page is kept with it, for as long as somebody else keeps that.
+  const understood = new WeakMap<Parameters, ListQuery>();
+  const shownPages = new WeakMap<Body, ShownPage>();
+  const expandedTexts = new WeakMap<Body, ExpandedText>();
 
   /** Who asks for what. Only a query that names a field with readers of its own has to know the caller's role. */
   async function asked<Query extends Shape>(
@@ -92,11 +98,12 @@ export function queriesService({ plan, records, past, aggregates, cursors, roleO
     identify: Identify,
     parameters: Parameters,
     read: (parameters: Parameters, reader: Reader, faults: Fault[]) => Query,
+    known?: WeakMap<Parameters, Query>,
   ): Promise<{ readonly who: Who; readonly query: Query }> {
+    const before = known?.get(parameters);
+    if (before !== undefined) return { who: await admitted(entity, identify, before), query: before };
     const text = [...parameters].flat().join(" ");
-    const audience = masked.some((name) => text.includes(name.replace(/_ids?$/, "")))
-      ? await roleOf(await identify(entity.name))
-      : null;
+    const audience = masked.some((name) => text.includes(name)) ? await roleOf(await identify(entity.name)) : null;
     const faults: Fault[] = [];
     const query = read(parameters, { plan, entity, audience, cursors }, faults);
     const isOpen = open.get(entity.name) === true;
@@ -104,22 +111,42 @@ export function queriesService({ plan, records, past, aggregates, cursors, roleO
       const known = isOpen || (await identify(entity.name).catch(() => null)) !== null;
       throw new Refusal("invalid_query", { errors: known ? faults : faults.map(untold) });
     }
-    const who = await identify(entity.name);
-    if (who === null && !isOpen) throw new Refusal("unauthenticated");
-    for (const target of targetsOf(query.expansions)) await identify(target);
-    return { who, query };
+    if (audience === null) known?.set(parameters, query);
+    return { who: await admitted(entity, identify, query), query };
   }
 
-  /** @param moment when, for what is expanded; null for now */
-  async function shaped(shape: Shape, who: Who, body: string, moment: string | null): Promise<string> {
-    if (isWhole(shape)) return body;
+  /** Who asks, if what they ask for is not closed to them from the start. */
+  async function admitted(entity: EntityPlan, identify: Identify, { expansions }: Shape): Promise<Who> {
+    const who = await identify(entity.name);
+    if (who === null && open.get(entity.name) !== true) throw new Refusal("unauthenticated");
+    for (const target of targetsOf(expansions)) await identify(target);
+    return who;
+  }
+
+  /**
+   * What is shown of a record or a page: the very same object where nothing has changed since the last time.
+   * @param moment when, for what is expanded; null for now
+   */
+  async function shaped<Text extends Body>(shape: Shape, who: Who, whole: Text, moment: string | null): Promise<Body> {
+    if (isWhole(shape)) return whole;
+    const { fields, expansions } = shape;
     const readMany = (entity: string, ids: readonly string[]) =>
       moment === null ? records.readAll(entity, who, ids) : past.allAt(entity, who, ids, moment);
-    if (shape.fields === null && isSpliced(shape.expansions, nested))
-      return expandText(readMany, shape.expansions, body);
-    const value: JsonObject | readonly JsonObject[] = JSON.parse(body); // one record or a list of them, as the database made it
-    const expanded = await expand(readMany, shape.expansions, Array.isArray(value) ? value : [value]);
-    return JSON.stringify(cut(Array.isArray(value) ? expanded : expanded[0], shape.fields));
+    if (fields === null && isSpliced(expansions, nested)) {
+      const kept = expandedTexts.get(whole);
+      const before =
+        kept?.expansions === expansions ? kept : { pieces: piecesOf(expansions, whole.body), expanded: null };
+      const expanded = await expandText(readMany, expansions, before.pieces, before.expanded);
+      // What is personal stays in the database, where a purge finds it.
+      const isPersonal = targetsOf(expansions).some((target) => personal.includes(target));
+      if (!isPersonal && expanded.body.length <= mostExpanded * whole.body.length) {
+        expandedTexts.set(whole, { expansions, pieces: before.pieces, expanded });
+      }
+      return expanded;
+    }
+    const value: JsonObject | readonly JsonObject[] = JSON.parse(whole.body); // one record or a list of them, as the database made it
+    const expanded = await expand(readMany, expansions, Array.isArray(value) ? value : [value]);
+    return { body: JSON.stringify(cut(Array.isArray(value) ? expanded : expanded[0], fields)) };
   }
 
   /** Which deleted records they are, the database decides by the same policy. */
@@ -153,7 +180,8 @@ export function queriesService({ plan, records, past, aggregates, cursors, roleO
       switch (shown.outcome) {
         case "found": {
           const moment = point === null ? null : (point.moment ?? updatedAt(shown.body));
-          return { version: shown.version, whole: isWhole(query), body: await shaped(query, who, shown.body, moment) };
+          const { body } = await shaped(query, who, { body: shown.body }, moment);
+          return { version: shown.version, whole: isWhole(query), body };
         }
         case "future":
           throw future();
@@ -165,16 +193,20 @@ export function queriesService({ plan, records, past, aggregates, cursors, roleO
     },
     async list(name, identify, parameters) {
       const entity = of(name);
-      const { who, query } = await asked<ListQuery>(entity, identify, parameters, readListQuery);
+      const { who, query } = await asked<ListQuery>(entity, identify, parameters, readListQuery, understood);
       if (query.deleted !== null) await demandSightOfDeleted(entity, identify);
       const [page, total] = await Promise.all([
         records.list(name, who, query),
         query.count === "none" ? null : records.count(name, who, query),
       ]);
       if (page.outcome !== "listed") throw page.outcome === "future" ? future() : new Refusal(page.outcome);
+      const text = await shaped(query, who, page, query.asOf);
+      const known = shownPages.get(text);
+      if (known !== undefined && total === null) return known;
       const next = page.next === null ? null : cursors.make(boundTo(entity, query), page.next);
-      const body = await shaped(query, who, page.body, query.asOf);
-      return { limit: query.limit, skip: query.skip, next, total, body };
+      const shown = { limit: query.limit, skip: query.skip, next, total, body: text.body };
+      if (total === null) shownPages.set(text, shown);
+      return shown;
     },
     async aggregate(name, identify, parameters) {
       const entity = of(name);
@@ -183,6 +215,23 @@ export function queriesService({ plan, records, past, aggregates, cursors, roleO
       return { limit: query.limit, next: next === null ? null : cursors.make(groupsOf(entity, query), next), body };
     },
   };
+}
+
+interface Body {
+  readonly body: string;
+}
+
+/**
+ * How many times as long as a page that is kept what was made of it may be to be kept with it. A page of one short record
+ * may refer to a long one, and whoever keeps pages counts their own length alone.
+ */
+const mostExpanded = 3;
+
+/** A record or a page with what it refers to. */
+interface ExpandedText {
+  readonly expansions: readonly Expansion[];
+  readonly pieces: Pieces;
+  readonly expanded: Expanded | null;
 }
 
 const unseen = (entity: EntityPlan, shown: Exclude<Shown, { readonly outcome: "found" }>): Refusal =>

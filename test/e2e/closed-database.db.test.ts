@@ -48,6 +48,9 @@ describe("the database, asked with plain SQL as the application's role", () => {
     "select app.apply_orders('{}')",
     `select gesta.sought('orders', '{"filters":[],"sort":[["id","asc","first"]],"values":[0,9,9,null]}')`,
     "select gesta.narrowed('orders', '{}')",
+    "select * from gesta.signing_key",
+    "select gesta.signed('prepare x as select 1')",
+    "select gesta.prepared('x', 'select 1')",
     "select app.query_orders('{}', false)",
     "create or replace function gesta.sought(entity text, asked jsonb) returns text[] language sql as $$ select null $$",
     "set role gesta_owner; create table app.x ()",
@@ -136,10 +139,19 @@ describe("the database, asked with plain SQL as the application's role", () => {
     const sort = [["id", "asc", "first"]];
     const values = [0, 101, 101, null, 0];
     const cheap = { filters: [["final_price", "gte", 4]], sort, values };
-    const find = async (who: string | null, asked: object): Promise<readonly string[]> => {
-      const { rows } = await client.query("select app.find_orders($1, $2) as answer", [who, JSON.stringify(asked)]);
-      const listed: readonly { readonly id: string }[] = JSON.parse(rows[0].answer.split("\n")[1]);
-      return listed.map(({ id }) => id);
+    const find = async (
+      who: string | null,
+      asked: { readonly values: unknown; readonly sought?: true },
+    ): Promise<readonly string[]> => {
+      const { values: wanted, ...ask } = asked;
+      const text = "select answer from app.find_orders(array[$1], array[$2], array[$3], array[null])";
+      const { rows } = await client.query(text, [who, JSON.stringify(ask), JSON.stringify(wanted)]);
+      expect(rows[0].answer).toMatch(/^listed /);
+      return rows[0].answer
+        .slice("listed ".length)
+        .split("\n")
+        .filter((line: string) => line !== "")
+        .map((line: string) => line.split(" ")[0]);
     };
     expect(await find(as("customer1"), cheap)).toContain(order);
     expect(await find(as("manager"), cheap)).toContain(order);
@@ -168,11 +180,8 @@ describe("the database, asked with plain SQL as the application's role", () => {
   });
 
   test("has nothing of the session's run by the role that no policy holds back", async () => {
-    const asked = JSON.stringify({
-      filters: [["final_price", "gte", 4]],
-      sort: [["id", "asc", "first"]],
-      values: [0, 101, 101, null, 0],
-    });
+    const asked = JSON.stringify({ filters: [["final_price", "gte", 4]], sort: [["id", "asc", "first"]] });
+    const wanted = JSON.stringify([0, 101, 101, null, 0]);
     const traps = [
       "create function pg_temp.lower(text) returns text language sql as $$ select 'trapped' $$",
       "create function pg_temp.greatest_of() returns text language sql as $$ select current_user::text $$",
@@ -181,14 +190,63 @@ describe("the database, asked with plain SQL as the application's role", () => {
       "create function pg_temp.listed_orders(text) returns text[] language sql as $$ select array['1', '1', 'text'] $$",
       "set search_path = pg_temp, public",
     ];
-    const text = "select app.find_orders($1, $2) as answer";
-    const before = (await client.query(text, [as("customer2"), asked])).rows;
+    const text = "select answer from app.find_orders(array[$1], array[$2], array[$3], array[null])";
+    const parameters = [as("customer2"), asked, wanted];
+    const before = (await client.query(text, parameters)).rows;
     for (const trap of traps) await client.query(trap);
-    expect((await client.query(text, [as("customer2"), asked])).rows).toEqual(before);
+    expect((await client.query(text, parameters)).rows).toEqual(before);
     await client.query("reset search_path");
     await client.query("discard temp");
     const { rows } = await client.query("select pg_has_role('gesta_app', 'gesta_finder', 'member') as member");
     expect(rows).toEqual([{ member: false }]);
+  });
+
+  test("runs no statement that the session has put in the place of a list's", async () => {
+    const ask = JSON.stringify({
+      filters: [],
+      sort: [
+        ["final_price", "asc", "first"],
+        ["id", "asc", "first"],
+      ],
+    });
+    const text = "select answer from app.find_orders(array[$1], array[$2], array[$3], array[null])";
+    const find = async () => (await client.query(text, [as("customer1"), ask, "[0,101,101,null,null]"])).rows;
+    const held = async () => {
+      const { rows } = await client.query(
+        "select name, statement from pg_prepared_statements where name like 'gesta\\_%' and statement like '%orders%'",
+      );
+      return rows;
+    };
+    await client.query("deallocate all");
+    const before = await find();
+    expect(before[0].answer).toContain(order);
+    const [mine, ...others] = await held();
+    expect(others).toEqual([]);
+    const signature = mine.statement.slice(-67);
+    expect(signature).toMatch(/^ --[0-9a-f]{64}$/);
+    const evil = `prepare ${mine.name} as select array(select concat(o.id, ' 1.1 ', o.user_id) from app.orders o)`;
+    const traps = [
+      evil,
+      `${evil}${signature}`,
+      `${evil} --${mine.statement}`,
+      mine.statement.replace("r.deleted_at is null", "true"),
+      mine.statement.slice(0, -1),
+    ];
+    for (const trap of traps) {
+      await client.query(`deallocate ${mine.name}`);
+      await client.query(trap);
+      expect(await find(), trap).toEqual(before);
+      expect(await held()).toEqual([mine]);
+    }
+    // Another key was made when the pieces were made anew: nothing of before is run.
+    const owner = new pg.Client({ connectionString: app.databaseUrl ?? "" });
+    await owner.connect();
+    await owner.query("update gesta.signing_key set key = '\\x00'");
+    await owner.end();
+    expect(await find()).toEqual(before);
+    const [anew] = await held();
+    expect(anew.statement.slice(0, -64)).toBe(mine.statement.slice(0, -64));
+    expect(anew.statement).not.toBe(mine.statement);
   });
 
   test("holds an event for each step of an order, with its author and time", async () => {

@@ -246,10 +246,11 @@ describe("every declared filter with every declared order", () => {
     try {
       const [whole = 0, found = 0] = await counters();
       await client.query("set local role gesta_app");
-      const answer = await client.query(`select app.find_${entity.name}($1, $2) as text`, [
-        idOf(who),
-        JSON.stringify(asked),
-      ]);
+      const { values, ...ask } = asked;
+      const answer = await client.query(
+        `select answer as text from app.find_${entity.name}(array[$1], array[$2], array[$3], array[null])`,
+        [idOf(who), JSON.stringify(ask), JSON.stringify(values)],
+      );
       expect(answer.rows[0].text).toMatch(/^listed /);
       await client.query("reset role");
       const [wholeAfter = 0, foundAfter = 0] = await counters();

@@ -31,7 +31,7 @@ beforeAll(async () => {
        select 'drink ' || n % 50, n % 7, 1, now(), now() from generate_series(1, $1::int) n`,
     [many],
   );
-}, 600_000);
+}, 1_800_000);
 afterAll(async () => {
   await owner?.end();
   await app?.stop();

@@ -67,7 +67,7 @@ const placeOf = (which: 1 | 2): string => `postgres://127.0.0.1:${standby(which)
 async function answered(server: PostgresServer): Promise<number> {
   const [row] = await on<{ calls: string }>(
     server,
-    "select coalesce(sum(calls), 0) as calls from pg_stat_user_functions where funcname = 'list_drinks'",
+    "select coalesce(sum(calls), 0) as calls from pg_stat_user_functions where funcname = 'find_drinks'",
   );
   return Number(row?.calls);
 }

@@ -286,16 +286,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_drinks(askers text[], wanted bigint[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_drinks(askers text[], wanted bigint[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -304,10 +305,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_drinks(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.drinks r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.CY2i') then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.CY2i'), ' ', app.shown_drinks(r)) end as answer from app.drinks r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -437,17 +439,25 @@ create or replace function app.listed_drinks(field text) returns text[] language
   end
 $$;
 
--- The query for a page of drinks, for the ids of it where it is sought, or for all that are to be
--- counted.
+-- The query for a page of drinks, as ids where it is sought, else as lines, or for all that are to be counted.
 create or replace function app.query_drinks(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.CY2i'')) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.CY2i''), '' '', app.shown_drinks(r)) as line' end;
   conditions text := gesta.conditions('drinks', asked);
 begin
   if asked ? 'sought' then conditions := gesta.narrowed('drinks', asked); end if;
   if counting then return concat('select from app.drinks r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select ', shown, ' from app.drinks r where r.deleted_at is null', conditions, gesta.order_of('drinks', asked->'sort'), gesta.page_of(asked), ')');
+  if asked ? 'skips' then
+    if not asked ?| array['sought', 'bare'] then
+      shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.CY2i'')) as line, r as whole';
+      line := 'concat(line, '' '', app.shown_drinks(whole))';
+    end if;
+  end if;
+  return concat('select array(select ', line, ' from (select ', shown, ' from app.drinks r where r.deleted_at is null', conditions, gesta.order_of('drinks', asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -480,7 +490,8 @@ begin
     pages := concat(pages, ' union all ', '(select ', show, ' from app.drinks r where r.deleted_at is null', case when asked ? 'sought' then gesta.narrowed('drinks', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', case when asked ? 'sought' then 'whole' else 'app.shown_deleted_drinks(whole)' end,
+    ' from (select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -562,81 +573,108 @@ begin
 end
 $$;
 
--- A page of drinks for the actor that has entered: see `list_drinks`.
-create or replace function app.found_drinks(asked jsonb) returns text
+-- A page of drinks that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_drinks(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.drinks[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_drinks(asked, false) into bodies;
+    execute app.query_past_drinks(asked, false) into lines;
+  elsif asked ? 'deleted' then
+    lines := array(select app.shown_deleted_drinks(r)
+      from unnest((select gesta.sought('drinks', asked))::bigint[]) with ordinality s (id, nth)
+      join app.drinks r on r.id = s.id order by s.nth);
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.CY2i'))
+      from unnest((select gesta.sought('drinks', asked))::bigint[]) with ordinality s (id, nth)
+      join app.drinks r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('drinks', asked, false) then
-      rows := array(select r from unnest((select gesta.sought('drinks', asked))::bigint[]) with ordinality s (id, nth)
-        join app.drinks r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_drinks(asked, false) else app.query_drinks(asked, false) end) into rows;
-    end if;
-    if asked ? 'deleted' then
-      bodies := array(select app.shown_deleted_drinks(r) from unnest(rows) r);
-    else
-      bodies := array(select app.shown_drinks(r) from unnest(rows) r);
-    end if;
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.CY2i'), ' ', app.shown_drinks(r))
+      from unnest((select gesta.sought('drinks', asked))::bigint[]) with ordinality s (id, nth)
+      join app.drinks r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of drinks as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_drinks(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_drinks(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_drinks(who text, after bigint, skipped integer, taken integer) returns text
+-- Pages of drinks for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_drinks(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids bigint[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start bigint := coalesce(after, 0);
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.drinks r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_drinks(r) as body
-        from app.drinks r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('drinks bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('drinks', asked, false));
+        if planned then
+          lines := app.found_drinks(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('drinks bare ', sight, ask), app.query_drinks(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('drinks whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('drinks', asked, false));
+        if planned then
+          lines := app.found_drinks(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('drinks whole ', sight, ask), case when asked ? 'deleted' then app.query_deleted_drinks(asked, false) else app.query_drinks(asked, false) end);
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -1074,16 +1112,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_users(askers text[], wanted uuid[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_users(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -1092,10 +1131,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_users(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.users r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.Cy4U') then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.Cy4U'), ' ', app.shown_users(r)) end as answer from app.users r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -1245,13 +1285,16 @@ create or replace function app.listed_users(field text) returns text[] language 
   end
 $$;
 
--- The query for a page of users, for the ids of it where it is sought, or for all that are to be
--- counted. Who may not read all of them looks among those that it can reach, through an index for each way;
--- row-level security decides all the same.
+-- The query for a page of users, as ids where it is sought, else as lines, or for all that are to be counted. Who may
+-- not read all of them looks among those that it can reach, through an index for each way; row-level security decides
+-- all the same.
 create or replace function app.query_users(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.Cy4U'')) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.Cy4U''), '' '', app.shown_users(r)) as line' end;
   conditions text := gesta.conditions('users', asked);
   keys text;
   ending text;
@@ -1259,16 +1302,26 @@ begin
   if gesta.is_system() or gesta.roles() && array['admin'] then
     if asked ? 'sought' then conditions := gesta.narrowed('users', asked); end if;
     if counting then return concat('select from app.users r where r.deleted_at is null', conditions); end if;
-    return concat('select array(select ', shown, ' from app.users r where r.deleted_at is null', conditions, gesta.order_of('users', asked->'sort'), gesta.page_of(asked), ')');
+    if asked ? 'skips' then
+      if not asked ?| array['sought', 'bare'] then
+        shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.Cy4U'')) as line, r as whole';
+        line := 'concat(line, '' '', app.shown_users(whole))';
+      end if;
+    end if;
+    return concat('select array(select ', line, ' from (select ', shown, ' from app.users r where r.deleted_at is null', conditions, gesta.order_of('users', asked->'sort'), gesta.page_of(asked), ') page)');
   end if;
   if counting then
     return concat('select from app.users r where r.deleted_at is null and (r.id = (select gesta.actor()))', conditions);
   end if;
+  if not asked ?| array['sought', 'bare'] then
+    shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.Cy4U'')) as line, r as whole';
+    line := 'concat(line, '' '', app.shown_users(whole))';
+  end if;
   keys := gesta.keys_of('users', asked->'sort');
   ending := concat(gesta.order_of('users', asked->'sort'), gesta.part_of(asked));
-  return concat('select array(select whole from (',
-    '(select ', shown, ' as whole, ', keys, ' from app.users r where r.deleted_at is null and r.id = (select gesta.actor())', conditions, ending, ')',
-    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', line, ' from (select * from (',
+    '(select ', shown, ', ', keys, ' from app.users r where r.deleted_at is null and r.id = (select gesta.actor())', conditions, ending, ')',
+    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -1308,7 +1361,8 @@ begin
     end if;
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', case when asked ? 'sought' then 'whole' else 'app.shown_deleted_users(whole)' end,
+    ' from (select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -1403,86 +1457,108 @@ begin
 end
 $$;
 
--- A page of users for the actor that has entered: see `list_users`.
-create or replace function app.found_users(asked jsonb) returns text
+-- A page of users that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_users(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.users[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_users(asked, false) into bodies;
+    execute app.query_past_users(asked, false) into lines;
+  elsif asked ? 'deleted' then
+    lines := array(select app.shown_deleted_users(r)
+      from unnest((select gesta.sought('users', asked))::uuid[]) with ordinality s (id, nth)
+      join app.users r on r.id = s.id order by s.nth);
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.Cy4U'))
+      from unnest((select gesta.sought('users', asked))::uuid[]) with ordinality s (id, nth)
+      join app.users r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('users', asked, true) then
-      rows := array(select r from unnest((select gesta.sought('users', asked))::uuid[]) with ordinality s (id, nth)
-        join app.users r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_users(asked, false) else app.query_users(asked, false) end) into rows;
-    end if;
-    if asked ? 'deleted' then
-      bodies := array(select app.shown_deleted_users(r) from unnest(rows) r);
-    else
-      bodies := array(select app.shown_users(r) from unnest(rows) r);
-    end if;
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.Cy4U'), ' ', app.shown_users(r))
+      from unnest((select gesta.sought('users', asked))::uuid[]) with ordinality s (id, nth)
+      join app.users r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of users as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_users(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_users(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_users(who text, after uuid, skipped integer, taken integer) returns text
+-- Pages of users for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_users(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids uuid[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  if not (gesta.is_system() or gesta.roles() && array['admin']) then
-    return app.found_users(jsonb_build_object('filters', '[]'::jsonb,
-      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
-      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
-  end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.users r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_users(r) as body
-        from app.users r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('users bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('users', asked, true));
+        if planned then
+          lines := app.found_users(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('users bare ', sight, ask), app.query_users(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('users whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('users', asked, true));
+        if planned then
+          lines := app.found_users(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('users whole ', sight, ask), case when asked ? 'deleted' then app.query_deleted_users(asked, false) else app.query_users(asked, false) end);
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -1940,16 +2016,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_restaurants(askers text[], wanted uuid[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_restaurants(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -1958,10 +2035,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_restaurants(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.restaurants r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.94ZQ', case when (select gesta.is_system()) or (select gesta.roles()) && array['admin'] or (select gesta.actor()) = any (r.staff_ids) then 1 else 0 end) then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.94ZQ', case when (select gesta.is_system()) or (select gesta.roles()) && array['admin'] or (select gesta.actor()) = any (r.staff_ids) then 1 else 0 end), ' ', app.shown_restaurants(r)) end as answer from app.restaurants r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -2098,17 +2176,25 @@ create or replace function app.listed_restaurants(field text) returns text[] lan
   end
 $$;
 
--- The query for a page of restaurants, for the ids of it where it is sought, or for all that are to be
--- counted.
+-- The query for a page of restaurants, as ids where it is sought, else as lines, or for all that are to be counted.
 create or replace function app.query_restaurants(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.94ZQ'', case when (select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or (select gesta.actor()) = any (r.staff_ids) then 1 else 0 end)) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.94ZQ'', case when (select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or (select gesta.actor()) = any (r.staff_ids) then 1 else 0 end), '' '', app.shown_restaurants(r)) as line' end;
   conditions text := gesta.conditions('restaurants', asked);
 begin
   if asked ? 'sought' then conditions := gesta.narrowed('restaurants', asked); end if;
   if counting then return concat('select from app.restaurants r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select ', shown, ' from app.restaurants r where r.deleted_at is null', conditions, gesta.order_of('restaurants', asked->'sort'), gesta.page_of(asked), ')');
+  if asked ? 'skips' then
+    if not asked ?| array['sought', 'bare'] then
+      shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.94ZQ'', case when (select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or (select gesta.actor()) = any (r.staff_ids) then 1 else 0 end)) as line, r as whole';
+      line := 'concat(line, '' '', app.shown_restaurants(whole))';
+    end if;
+  end if;
+  return concat('select array(select ', line, ' from (select ', shown, ' from app.restaurants r where r.deleted_at is null', conditions, gesta.order_of('restaurants', asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -2141,7 +2227,8 @@ begin
     pages := concat(pages, ' union all ', '(select ', show, ' from app.restaurants r where r.deleted_at is null', case when asked ? 'sought' then gesta.narrowed('restaurants', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', case when asked ? 'sought' then 'whole' else 'app.shown_deleted_restaurants(whole)' end,
+    ' from (select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -2225,81 +2312,108 @@ begin
 end
 $$;
 
--- A page of restaurants for the actor that has entered: see `list_restaurants`.
-create or replace function app.found_restaurants(asked jsonb) returns text
+-- A page of restaurants that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_restaurants(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.restaurants[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_restaurants(asked, false) into bodies;
+    execute app.query_past_restaurants(asked, false) into lines;
+  elsif asked ? 'deleted' then
+    lines := array(select app.shown_deleted_restaurants(r)
+      from unnest((select gesta.sought('restaurants', asked))::uuid[]) with ordinality s (id, nth)
+      join app.restaurants r on r.id = s.id order by s.nth);
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.94ZQ', case when (select gesta.is_system()) or (select gesta.roles()) && array['admin'] or (select gesta.actor()) = any (r.staff_ids) then 1 else 0 end))
+      from unnest((select gesta.sought('restaurants', asked))::uuid[]) with ordinality s (id, nth)
+      join app.restaurants r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('restaurants', asked, false) then
-      rows := array(select r from unnest((select gesta.sought('restaurants', asked))::uuid[]) with ordinality s (id, nth)
-        join app.restaurants r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_restaurants(asked, false) else app.query_restaurants(asked, false) end) into rows;
-    end if;
-    if asked ? 'deleted' then
-      bodies := array(select app.shown_deleted_restaurants(r) from unnest(rows) r);
-    else
-      bodies := array(select app.shown_restaurants(r) from unnest(rows) r);
-    end if;
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.94ZQ', case when (select gesta.is_system()) or (select gesta.roles()) && array['admin'] or (select gesta.actor()) = any (r.staff_ids) then 1 else 0 end), ' ', app.shown_restaurants(r))
+      from unnest((select gesta.sought('restaurants', asked))::uuid[]) with ordinality s (id, nth)
+      join app.restaurants r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of restaurants as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_restaurants(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_restaurants(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_restaurants(who text, after uuid, skipped integer, taken integer) returns text
+-- Pages of restaurants for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_restaurants(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids uuid[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.restaurants r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_restaurants(r) as body
-        from app.restaurants r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('restaurants bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('restaurants', asked, false));
+        if planned then
+          lines := app.found_restaurants(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('restaurants bare ', sight, ask), app.query_restaurants(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('restaurants whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('restaurants', asked, false));
+        if planned then
+          lines := app.found_restaurants(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('restaurants whole ', sight, ask), case when asked ? 'deleted' then app.query_deleted_restaurants(asked, false) else app.query_restaurants(asked, false) end);
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -2696,16 +2810,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_menu_items(askers text[], wanted uuid[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_menu_items(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -2714,10 +2829,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_menu_items(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.menu_items r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.lczt') then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.lczt'), ' ', app.shown_menu_items(r)) end as answer from app.menu_items r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -2849,17 +2965,25 @@ create or replace function app.listed_menu_items(field text) returns text[] lang
   end
 $$;
 
--- The query for a page of menu_items, for the ids of it where it is sought, or for all that are to be
--- counted.
+-- The query for a page of menu_items, as ids where it is sought, else as lines, or for all that are to be counted.
 create or replace function app.query_menu_items(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.lczt'')) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.lczt''), '' '', app.shown_menu_items(r)) as line' end;
   conditions text := gesta.conditions('menu_items', asked);
 begin
   if asked ? 'sought' then conditions := gesta.narrowed('menu_items', asked); end if;
   if counting then return concat('select from app.menu_items r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select ', shown, ' from app.menu_items r where r.deleted_at is null', conditions, gesta.order_of('menu_items', asked->'sort'), gesta.page_of(asked), ')');
+  if asked ? 'skips' then
+    if not asked ?| array['sought', 'bare'] then
+      shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.lczt'')) as line, r as whole';
+      line := 'concat(line, '' '', app.shown_menu_items(whole))';
+    end if;
+  end if;
+  return concat('select array(select ', line, ' from (select ', shown, ' from app.menu_items r where r.deleted_at is null', conditions, gesta.order_of('menu_items', asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -2892,7 +3016,8 @@ begin
     pages := concat(pages, ' union all ', '(select ', show, ' from app.menu_items r where r.deleted_at is null', case when asked ? 'sought' then gesta.narrowed('menu_items', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', case when asked ? 'sought' then 'whole' else 'app.shown_deleted_menu_items(whole)' end,
+    ' from (select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -2978,81 +3103,108 @@ begin
 end
 $$;
 
--- A page of menu_items for the actor that has entered: see `list_menu_items`.
-create or replace function app.found_menu_items(asked jsonb) returns text
+-- A page of menu_items that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_menu_items(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.menu_items[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_menu_items(asked, false) into bodies;
+    execute app.query_past_menu_items(asked, false) into lines;
+  elsif asked ? 'deleted' then
+    lines := array(select app.shown_deleted_menu_items(r)
+      from unnest((select gesta.sought('menu_items', asked))::uuid[]) with ordinality s (id, nth)
+      join app.menu_items r on r.id = s.id order by s.nth);
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.lczt'))
+      from unnest((select gesta.sought('menu_items', asked))::uuid[]) with ordinality s (id, nth)
+      join app.menu_items r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('menu_items', asked, false) then
-      rows := array(select r from unnest((select gesta.sought('menu_items', asked))::uuid[]) with ordinality s (id, nth)
-        join app.menu_items r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_menu_items(asked, false) else app.query_menu_items(asked, false) end) into rows;
-    end if;
-    if asked ? 'deleted' then
-      bodies := array(select app.shown_deleted_menu_items(r) from unnest(rows) r);
-    else
-      bodies := array(select app.shown_menu_items(r) from unnest(rows) r);
-    end if;
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.lczt'), ' ', app.shown_menu_items(r))
+      from unnest((select gesta.sought('menu_items', asked))::uuid[]) with ordinality s (id, nth)
+      join app.menu_items r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of menu_items as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_menu_items(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_menu_items(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_menu_items(who text, after uuid, skipped integer, taken integer) returns text
+-- Pages of menu_items for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_menu_items(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids uuid[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.menu_items r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_menu_items(r) as body
-        from app.menu_items r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('menu_items bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('menu_items', asked, false));
+        if planned then
+          lines := app.found_menu_items(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('menu_items bare ', sight, ask), app.query_menu_items(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('menu_items whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('menu_items', asked, false));
+        if planned then
+          lines := app.found_menu_items(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('menu_items whole ', sight, ask), case when asked ? 'deleted' then app.query_deleted_menu_items(asked, false) else app.query_menu_items(asked, false) end);
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -3527,16 +3679,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_promotions(askers text[], wanted uuid[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_promotions(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -3545,10 +3698,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_promotions(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.promotions r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.mgNf') then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.mgNf'), ' ', app.shown_promotions(r)) end as answer from app.promotions r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -3697,20 +3851,29 @@ create or replace function app.listed_promotions(field text) returns text[] lang
   end
 $$;
 
--- The query for a page of promotions, for the ids of it where it is sought, or for all that are to be
--- counted. Who may not read all of them reads none.
+-- The query for a page of promotions, as ids where it is sought, else as lines, or for all that are to be counted. Who may
+-- not read all of them reads none.
 create or replace function app.query_promotions(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.mgNf'')) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.mgNf''), '' '', app.shown_promotions(r)) as line' end;
   conditions text := gesta.conditions('promotions', asked);
 begin
   if not (gesta.is_system() or gesta.roles() && array['manager', 'admin']) then
-    return case when counting then 'select from app.promotions r where false' else 'select array[]::app.promotions[]' end;
+    return case when counting then 'select from app.promotions r where false' else 'select array[]::text[]' end;
   end if;
   if asked ? 'sought' then conditions := gesta.narrowed('promotions', asked); end if;
   if counting then return concat('select from app.promotions r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select ', shown, ' from app.promotions r where r.deleted_at is null', conditions, gesta.order_of('promotions', asked->'sort'), gesta.page_of(asked), ')');
+  if asked ? 'skips' then
+    if not asked ?| array['sought', 'bare'] then
+      shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.mgNf'')) as line, r as whole';
+      line := 'concat(line, '' '', app.shown_promotions(whole))';
+    end if;
+  end if;
+  return concat('select array(select ', line, ' from (select ', shown, ' from app.promotions r where r.deleted_at is null', conditions, gesta.order_of('promotions', asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -3744,7 +3907,8 @@ begin
     pages := concat(pages, ' union all ', '(select ', show, ' from app.promotions r where r.deleted_at is null', read, case when asked ? 'sought' then gesta.narrowed('promotions', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', case when asked ? 'sought' then 'whole' else 'app.shown_deleted_promotions(whole)' end,
+    ' from (select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -3828,86 +3992,108 @@ begin
 end
 $$;
 
--- A page of promotions for the actor that has entered: see `list_promotions`.
-create or replace function app.found_promotions(asked jsonb) returns text
+-- A page of promotions that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_promotions(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.promotions[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_promotions(asked, false) into bodies;
+    execute app.query_past_promotions(asked, false) into lines;
+  elsif asked ? 'deleted' then
+    lines := array(select app.shown_deleted_promotions(r)
+      from unnest((select gesta.sought('promotions', asked))::uuid[]) with ordinality s (id, nth)
+      join app.promotions r on r.id = s.id order by s.nth);
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.mgNf'))
+      from unnest((select gesta.sought('promotions', asked))::uuid[]) with ordinality s (id, nth)
+      join app.promotions r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('promotions', asked, true) then
-      rows := array(select r from unnest((select gesta.sought('promotions', asked))::uuid[]) with ordinality s (id, nth)
-        join app.promotions r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_promotions(asked, false) else app.query_promotions(asked, false) end) into rows;
-    end if;
-    if asked ? 'deleted' then
-      bodies := array(select app.shown_deleted_promotions(r) from unnest(rows) r);
-    else
-      bodies := array(select app.shown_promotions(r) from unnest(rows) r);
-    end if;
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.mgNf'), ' ', app.shown_promotions(r))
+      from unnest((select gesta.sought('promotions', asked))::uuid[]) with ordinality s (id, nth)
+      join app.promotions r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of promotions as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_promotions(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_promotions(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_promotions(who text, after uuid, skipped integer, taken integer) returns text
+-- Pages of promotions for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_promotions(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids uuid[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  if not (gesta.is_system() or gesta.roles() && array['manager', 'admin']) then
-    return app.found_promotions(jsonb_build_object('filters', '[]'::jsonb,
-      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
-      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
-  end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.promotions r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_promotions(r) as body
-        from app.promotions r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('promotions bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('promotions', asked, true));
+        if planned then
+          lines := app.found_promotions(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('promotions bare ', sight, ask), app.query_promotions(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('promotions whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('promotions', asked, true));
+        if planned then
+          lines := app.found_promotions(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('promotions whole ', sight, ask), case when asked ? 'deleted' then app.query_deleted_promotions(asked, false) else app.query_promotions(asked, false) end);
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -4304,16 +4490,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_orders(askers text[], wanted uuid[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_orders(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -4322,10 +4509,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_orders(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.orders r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.2uBY') then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.2uBY'), ' ', app.shown_orders(r)) end as answer from app.orders r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -4458,13 +4646,16 @@ create or replace function app.listed_orders(field text) returns text[] language
   end
 $$;
 
--- The query for a page of orders, for the ids of it where it is sought, or for all that are to be
--- counted. Who may not read all of them looks among those that it can reach, through an index for each way;
--- row-level security decides all the same.
+-- The query for a page of orders, as ids where it is sought, else as lines, or for all that are to be counted. Who may
+-- not read all of them looks among those that it can reach, through an index for each way; row-level security decides
+-- all the same.
 create or replace function app.query_orders(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.2uBY'')) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.2uBY''), '' '', app.shown_orders(r)) as line' end;
   conditions text := gesta.conditions('orders', asked);
   keys text;
   ending text;
@@ -4472,17 +4663,27 @@ begin
   if gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin'] then
     if asked ? 'sought' then conditions := gesta.narrowed('orders', asked); end if;
     if counting then return concat('select from app.orders r where r.deleted_at is null', conditions); end if;
-    return concat('select array(select ', shown, ' from app.orders r where r.deleted_at is null', conditions, gesta.order_of('orders', asked->'sort'), gesta.page_of(asked), ')');
+    if asked ? 'skips' then
+      if not asked ?| array['sought', 'bare'] then
+        shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.2uBY'')) as line, r as whole';
+        line := 'concat(line, '' '', app.shown_orders(whole))';
+      end if;
+    end if;
+    return concat('select array(select ', line, ' from (select ', shown, ' from app.orders r where r.deleted_at is null', conditions, gesta.order_of('orders', asked->'sort'), gesta.page_of(asked), ') page)');
   end if;
   if counting then
     return concat('select from app.orders r where r.deleted_at is null and (r.user_id = (select gesta.actor()) or r.restaurant_id = any (array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])))', conditions);
   end if;
+  if not asked ?| array['sought', 'bare'] then
+    shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.2uBY'')) as line, r as whole';
+    line := 'concat(line, '' '', app.shown_orders(whole))';
+  end if;
   keys := gesta.keys_of('orders', asked->'sort');
   ending := concat(gesta.order_of('orders', asked->'sort'), gesta.part_of(asked));
-  return concat('select array(select whole from (',
-    '(select ', shown, ' as whole, ', keys, ' from app.orders r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
-    ' union all ', '(select page.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral (select ', shown, ' as whole, ', keys, ' from app.orders r where r.deleted_at is null and r.restaurant_id = reached.id and (r.user_id = (select gesta.actor())) is not true', conditions, ending, ') page)',
-    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', line, ' from (select * from (',
+    '(select ', shown, ', ', keys, ' from app.orders r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
+    ' union all ', '(select page.* from unnest(array(select t.id from app.restaurants t where t.deleted_at is null and t.staff_ids @> array[(select gesta.actor())])) reached (id) cross join lateral (select ', shown, ', ', keys, ' from app.orders r where r.deleted_at is null and r.restaurant_id = reached.id and (r.user_id = (select gesta.actor())) is not true', conditions, ending, ') page)',
+    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -4523,7 +4724,8 @@ begin
     end if;
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', case when asked ? 'sought' then 'whole' else 'app.shown_deleted_orders(whole)' end,
+    ' from (select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -4623,86 +4825,108 @@ begin
 end
 $$;
 
--- A page of orders for the actor that has entered: see `list_orders`.
-create or replace function app.found_orders(asked jsonb) returns text
+-- A page of orders that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_orders(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.orders[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_orders(asked, false) into bodies;
+    execute app.query_past_orders(asked, false) into lines;
+  elsif asked ? 'deleted' then
+    lines := array(select app.shown_deleted_orders(r)
+      from unnest((select gesta.sought('orders', asked))::uuid[]) with ordinality s (id, nth)
+      join app.orders r on r.id = s.id order by s.nth);
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.2uBY'))
+      from unnest((select gesta.sought('orders', asked))::uuid[]) with ordinality s (id, nth)
+      join app.orders r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('orders', asked, true) then
-      rows := array(select r from unnest((select gesta.sought('orders', asked))::uuid[]) with ordinality s (id, nth)
-        join app.orders r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_orders(asked, false) else app.query_orders(asked, false) end) into rows;
-    end if;
-    if asked ? 'deleted' then
-      bodies := array(select app.shown_deleted_orders(r) from unnest(rows) r);
-    else
-      bodies := array(select app.shown_orders(r) from unnest(rows) r);
-    end if;
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.2uBY'), ' ', app.shown_orders(r))
+      from unnest((select gesta.sought('orders', asked))::uuid[]) with ordinality s (id, nth)
+      join app.orders r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of orders as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_orders(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_orders(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_orders(who text, after uuid, skipped integer, taken integer) returns text
+-- Pages of orders for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_orders(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids uuid[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  if not (gesta.is_system() or gesta.roles() && array['manager', 'logistician', 'admin']) then
-    return app.found_orders(jsonb_build_object('filters', '[]'::jsonb,
-      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
-      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
-  end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.orders r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_orders(r) as body
-        from app.orders r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('orders bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('orders', asked, true));
+        if planned then
+          lines := app.found_orders(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('orders bare ', sight, ask), app.query_orders(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('orders whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('orders', asked, true));
+        if planned then
+          lines := app.found_orders(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('orders whole ', sight, ask), case when asked ? 'deleted' then app.query_deleted_orders(asked, false) else app.query_orders(asked, false) end);
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -5142,16 +5366,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_wallets(askers text[], wanted uuid[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_wallets(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -5160,10 +5385,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_wallets(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.wallets r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.f3I_') then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.f3I_'), ' ', app.shown_wallets(r)) end as answer from app.wallets r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -5309,13 +5535,16 @@ create or replace function app.listed_wallets(field text) returns text[] languag
   end
 $$;
 
--- The query for a page of wallets, for the ids of it where it is sought, or for all that are to be
--- counted. Who may not read all of them looks among those that it can reach, through an index for each way;
--- row-level security decides all the same.
+-- The query for a page of wallets, as ids where it is sought, else as lines, or for all that are to be counted. Who may
+-- not read all of them looks among those that it can reach, through an index for each way; row-level security decides
+-- all the same.
 create or replace function app.query_wallets(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.f3I_'')) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.f3I_''), '' '', app.shown_wallets(r)) as line' end;
   conditions text := gesta.conditions('wallets', asked);
   keys text;
   ending text;
@@ -5323,16 +5552,26 @@ begin
   if gesta.is_system() or gesta.roles() && array['admin'] then
     if asked ? 'sought' then conditions := gesta.narrowed('wallets', asked); end if;
     if counting then return concat('select from app.wallets r where r.deleted_at is null', conditions); end if;
-    return concat('select array(select ', shown, ' from app.wallets r where r.deleted_at is null', conditions, gesta.order_of('wallets', asked->'sort'), gesta.page_of(asked), ')');
+    if asked ? 'skips' then
+      if not asked ?| array['sought', 'bare'] then
+        shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.f3I_'')) as line, r as whole';
+        line := 'concat(line, '' '', app.shown_wallets(whole))';
+      end if;
+    end if;
+    return concat('select array(select ', line, ' from (select ', shown, ' from app.wallets r where r.deleted_at is null', conditions, gesta.order_of('wallets', asked->'sort'), gesta.page_of(asked), ') page)');
   end if;
   if counting then
     return concat('select from app.wallets r where r.deleted_at is null and (r.user_id = (select gesta.actor()))', conditions);
   end if;
+  if not asked ?| array['sought', 'bare'] then
+    shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.f3I_'')) as line, r as whole';
+    line := 'concat(line, '' '', app.shown_wallets(whole))';
+  end if;
   keys := gesta.keys_of('wallets', asked->'sort');
   ending := concat(gesta.order_of('wallets', asked->'sort'), gesta.part_of(asked));
-  return concat('select array(select whole from (',
-    '(select ', shown, ' as whole, ', keys, ' from app.wallets r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
-    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', line, ' from (select * from (',
+    '(select ', shown, ', ', keys, ' from app.wallets r where r.deleted_at is null and r.user_id = (select gesta.actor())', conditions, ending, ')',
+    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -5419,82 +5658,104 @@ begin
 end
 $$;
 
--- A page of wallets for the actor that has entered: see `list_wallets`.
-create or replace function app.found_wallets(asked jsonb) returns text
+-- A page of wallets that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_wallets(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.wallets[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_wallets(asked, false) into bodies;
+    execute app.query_past_wallets(asked, false) into lines;
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.f3I_'))
+      from unnest((select gesta.sought('wallets', asked))::uuid[]) with ordinality s (id, nth)
+      join app.wallets r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('wallets', asked, true) then
-      rows := array(select r from unnest((select gesta.sought('wallets', asked))::uuid[]) with ordinality s (id, nth)
-        join app.wallets r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(app.query_wallets(asked, false)) into rows;
-    end if;
-    bodies := array(select app.shown_wallets(r) from unnest(rows) r);
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.f3I_'), ' ', app.shown_wallets(r))
+      from unnest((select gesta.sought('wallets', asked))::uuid[]) with ordinality s (id, nth)
+      join app.wallets r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of wallets as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_wallets(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_wallets(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_wallets(who text, after uuid, skipped integer, taken integer) returns text
+-- Pages of wallets for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_wallets(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids uuid[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  if not (gesta.is_system() or gesta.roles() && array['admin']) then
-    return app.found_wallets(jsonb_build_object('filters', '[]'::jsonb,
-      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
-      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
-  end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.wallets r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_wallets(r) as body
-        from app.wallets r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('wallets bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('wallets', asked, true));
+        if planned then
+          lines := app.found_wallets(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('wallets bare ', sight, ask), app.query_wallets(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('wallets whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('wallets', asked, true));
+        if planned then
+          lines := app.found_wallets(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('wallets whole ', sight, ask), app.query_wallets(asked, false));
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -5886,16 +6147,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_transfers(askers text[], wanted uuid[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_transfers(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -5904,10 +6166,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_transfers(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.transfers r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.P9na') then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.P9na'), ' ', app.shown_transfers(r)) end as answer from app.transfers r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -6038,13 +6301,16 @@ create or replace function app.listed_transfers(field text) returns text[] langu
   end
 $$;
 
--- The query for a page of transfers, for the ids of it where it is sought, or for all that are to be
--- counted. Who may not read all of them looks among those that it can reach, through an index for each way;
--- row-level security decides all the same.
+-- The query for a page of transfers, as ids where it is sought, else as lines, or for all that are to be counted. Who may
+-- not read all of them looks among those that it can reach, through an index for each way; row-level security decides
+-- all the same.
 create or replace function app.query_transfers(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.P9na'')) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.P9na''), '' '', app.shown_transfers(r)) as line' end;
   conditions text := gesta.conditions('transfers', asked);
   keys text;
   ending text;
@@ -6052,17 +6318,27 @@ begin
   if gesta.is_system() or gesta.roles() && array['admin'] then
     if asked ? 'sought' then conditions := gesta.narrowed('transfers', asked); end if;
     if counting then return concat('select from app.transfers r where r.deleted_at is null', conditions); end if;
-    return concat('select array(select ', shown, ' from app.transfers r where r.deleted_at is null', conditions, gesta.order_of('transfers', asked->'sort'), gesta.page_of(asked), ')');
+    if asked ? 'skips' then
+      if not asked ?| array['sought', 'bare'] then
+        shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.P9na'')) as line, r as whole';
+        line := 'concat(line, '' '', app.shown_transfers(whole))';
+      end if;
+    end if;
+    return concat('select array(select ', line, ' from (select ', shown, ' from app.transfers r where r.deleted_at is null', conditions, gesta.order_of('transfers', asked->'sort'), gesta.page_of(asked), ') page)');
   end if;
   if counting then
     return concat('select from app.transfers r where r.deleted_at is null and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) or r.to_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))))', conditions);
   end if;
+  if not asked ?| array['sought', 'bare'] then
+    shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.P9na'')) as line, r as whole';
+    line := 'concat(line, '' '', app.shown_transfers(whole))';
+  end if;
   keys := gesta.keys_of('transfers', asked->'sort');
   ending := concat(gesta.order_of('transfers', asked->'sort'), gesta.part_of(asked));
-  return concat('select array(select whole from (',
-    '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral (select ', shown, ' as whole, ', keys, ' from app.transfers r where r.deleted_at is null and r.from_wallet_id = reached.id', conditions, ending, ') page)',
-    ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral (select ', shown, ' as whole, ', keys, ' from app.transfers r where r.deleted_at is null and r.to_wallet_id = reached.id and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor()))))) is not true', conditions, ending, ') page)',
-    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', line, ' from (select * from (',
+    '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral (select ', shown, ', ', keys, ' from app.transfers r where r.deleted_at is null and r.from_wallet_id = reached.id', conditions, ending, ') page)',
+    ' union all ', '(select page.* from unnest(array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor())))) reached (id) cross join lateral (select ', shown, ', ', keys, ' from app.transfers r where r.deleted_at is null and r.to_wallet_id = reached.id and (r.from_wallet_id = any (array(select t.id from app.wallets t where t.deleted_at is null and t.user_id = (select gesta.actor()) and ((select gesta.is_system()) or (select gesta.roles()) && array[''admin''] or t.user_id = (select gesta.actor()))))) is not true', conditions, ending, ') page)',
+    ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -6158,82 +6434,104 @@ begin
 end
 $$;
 
--- A page of transfers for the actor that has entered: see `list_transfers`.
-create or replace function app.found_transfers(asked jsonb) returns text
+-- A page of transfers that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_transfers(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.transfers[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_transfers(asked, false) into bodies;
+    execute app.query_past_transfers(asked, false) into lines;
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.P9na'))
+      from unnest((select gesta.sought('transfers', asked))::uuid[]) with ordinality s (id, nth)
+      join app.transfers r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('transfers', asked, true) then
-      rows := array(select r from unnest((select gesta.sought('transfers', asked))::uuid[]) with ordinality s (id, nth)
-        join app.transfers r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(app.query_transfers(asked, false)) into rows;
-    end if;
-    bodies := array(select app.shown_transfers(r) from unnest(rows) r);
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.P9na'), ' ', app.shown_transfers(r))
+      from unnest((select gesta.sought('transfers', asked))::uuid[]) with ordinality s (id, nth)
+      join app.transfers r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of transfers as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_transfers(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_transfers(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_transfers(who text, after uuid, skipped integer, taken integer) returns text
+-- Pages of transfers for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_transfers(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids uuid[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  if not (gesta.is_system() or gesta.roles() && array['admin']) then
-    return app.found_transfers(jsonb_build_object('filters', '[]'::jsonb,
-      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
-      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
-  end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.transfers r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_transfers(r) as body
-        from app.transfers r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('transfers bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('transfers', asked, true));
+        if planned then
+          lines := app.found_transfers(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('transfers bare ', sight, ask), app.query_transfers(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('transfers whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('transfers', asked, true));
+        if planned then
+          lines := app.found_transfers(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('transfers whole ', sight, ask), app.query_transfers(asked, false));
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -6554,16 +6852,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_files(askers text[], wanted uuid[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_files(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -6572,10 +6871,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_files(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.files r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.1RRP') then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.1RRP'), ' ', app.shown_files(r)) end as answer from app.files r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -6706,20 +7006,29 @@ create or replace function app.listed_files(field text) returns text[] language 
   end
 $$;
 
--- The query for a page of files, for the ids of it where it is sought, or for all that are to be
--- counted. Who may not read all of them reads none.
+-- The query for a page of files, as ids where it is sought, else as lines, or for all that are to be counted. Who may
+-- not read all of them reads none.
 create or replace function app.query_files(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.1RRP'')) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.1RRP''), '' '', app.shown_files(r)) as line' end;
   conditions text := gesta.conditions('files', asked);
 begin
   if not (gesta.is_system() or gesta.actor() is not null) then
-    return case when counting then 'select from app.files r where false' else 'select array[]::app.files[]' end;
+    return case when counting then 'select from app.files r where false' else 'select array[]::text[]' end;
   end if;
   if asked ? 'sought' then conditions := gesta.narrowed('files', asked); end if;
   if counting then return concat('select from app.files r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select ', shown, ' from app.files r where r.deleted_at is null', conditions, gesta.order_of('files', asked->'sort'), gesta.page_of(asked), ')');
+  if asked ? 'skips' then
+    if not asked ?| array['sought', 'bare'] then
+      shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.1RRP'')) as line, r as whole';
+      line := 'concat(line, '' '', app.shown_files(whole))';
+    end if;
+  end if;
+  return concat('select array(select ', line, ' from (select ', shown, ' from app.files r where r.deleted_at is null', conditions, gesta.order_of('files', asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -6753,7 +7062,8 @@ begin
     pages := concat(pages, ' union all ', '(select ', show, ' from app.files r where r.deleted_at is null', read, case when asked ? 'sought' then gesta.narrowed('files', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', case when asked ? 'sought' then 'whole' else 'app.shown_deleted_files(whole)' end,
+    ' from (select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -6837,86 +7147,108 @@ begin
 end
 $$;
 
--- A page of files for the actor that has entered: see `list_files`.
-create or replace function app.found_files(asked jsonb) returns text
+-- A page of files that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_files(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.files[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_files(asked, false) into bodies;
+    execute app.query_past_files(asked, false) into lines;
+  elsif asked ? 'deleted' then
+    lines := array(select app.shown_deleted_files(r)
+      from unnest((select gesta.sought('files', asked))::uuid[]) with ordinality s (id, nth)
+      join app.files r on r.id = s.id order by s.nth);
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.1RRP'))
+      from unnest((select gesta.sought('files', asked))::uuid[]) with ordinality s (id, nth)
+      join app.files r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('files', asked, true) then
-      rows := array(select r from unnest((select gesta.sought('files', asked))::uuid[]) with ordinality s (id, nth)
-        join app.files r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_files(asked, false) else app.query_files(asked, false) end) into rows;
-    end if;
-    if asked ? 'deleted' then
-      bodies := array(select app.shown_deleted_files(r) from unnest(rows) r);
-    else
-      bodies := array(select app.shown_files(r) from unnest(rows) r);
-    end if;
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.1RRP'), ' ', app.shown_files(r))
+      from unnest((select gesta.sought('files', asked))::uuid[]) with ordinality s (id, nth)
+      join app.files r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of files as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_files(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_files(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_files(who text, after uuid, skipped integer, taken integer) returns text
+-- Pages of files for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_files(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids uuid[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  if not (gesta.is_system() or gesta.actor() is not null) then
-    return app.found_files(jsonb_build_object('filters', '[]'::jsonb,
-      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
-      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
-  end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.files r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_files(r) as body
-        from app.files r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('files bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('files', asked, true));
+        if planned then
+          lines := app.found_files(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('files bare ', sight, ask), app.query_files(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('files whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('files', asked, true));
+        if planned then
+          lines := app.found_files(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('files whole ', sight, ask), case when asked ? 'deleted' then app.query_deleted_files(asked, false) else app.query_files(asked, false) end);
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -7305,16 +7637,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_documents(askers text[], wanted uuid[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_documents(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -7323,10 +7656,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_documents(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.documents r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.J3ZN') then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.J3ZN'), ' ', app.shown_documents(r)) end as answer from app.documents r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -7457,20 +7791,29 @@ create or replace function app.listed_documents(field text) returns text[] langu
   end
 $$;
 
--- The query for a page of documents, for the ids of it where it is sought, or for all that are to be
--- counted. Who may not read all of them reads none.
+-- The query for a page of documents, as ids where it is sought, else as lines, or for all that are to be counted. Who may
+-- not read all of them reads none.
 create or replace function app.query_documents(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.J3ZN'')) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.J3ZN''), '' '', app.shown_documents(r)) as line' end;
   conditions text := gesta.conditions('documents', asked);
 begin
   if not (gesta.is_system() or gesta.actor() is not null) then
-    return case when counting then 'select from app.documents r where false' else 'select array[]::app.documents[]' end;
+    return case when counting then 'select from app.documents r where false' else 'select array[]::text[]' end;
   end if;
   if asked ? 'sought' then conditions := gesta.narrowed('documents', asked); end if;
   if counting then return concat('select from app.documents r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select ', shown, ' from app.documents r where r.deleted_at is null', conditions, gesta.order_of('documents', asked->'sort'), gesta.page_of(asked), ')');
+  if asked ? 'skips' then
+    if not asked ?| array['sought', 'bare'] then
+      shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.J3ZN'')) as line, r as whole';
+      line := 'concat(line, '' '', app.shown_documents(whole))';
+    end if;
+  end if;
+  return concat('select array(select ', line, ' from (select ', shown, ' from app.documents r where r.deleted_at is null', conditions, gesta.order_of('documents', asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -7504,7 +7847,8 @@ begin
     pages := concat(pages, ' union all ', '(select ', show, ' from app.documents r where r.deleted_at is null', read, case when asked ? 'sought' then gesta.narrowed('documents', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', case when asked ? 'sought' then 'whole' else 'app.shown_deleted_documents(whole)' end,
+    ' from (select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -7588,86 +7932,108 @@ begin
 end
 $$;
 
--- A page of documents for the actor that has entered: see `list_documents`.
-create or replace function app.found_documents(asked jsonb) returns text
+-- A page of documents that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_documents(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.documents[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_documents(asked, false) into bodies;
+    execute app.query_past_documents(asked, false) into lines;
+  elsif asked ? 'deleted' then
+    lines := array(select app.shown_deleted_documents(r)
+      from unnest((select gesta.sought('documents', asked))::uuid[]) with ordinality s (id, nth)
+      join app.documents r on r.id = s.id order by s.nth);
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.J3ZN'))
+      from unnest((select gesta.sought('documents', asked))::uuid[]) with ordinality s (id, nth)
+      join app.documents r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('documents', asked, true) then
-      rows := array(select r from unnest((select gesta.sought('documents', asked))::uuid[]) with ordinality s (id, nth)
-        join app.documents r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_documents(asked, false) else app.query_documents(asked, false) end) into rows;
-    end if;
-    if asked ? 'deleted' then
-      bodies := array(select app.shown_deleted_documents(r) from unnest(rows) r);
-    else
-      bodies := array(select app.shown_documents(r) from unnest(rows) r);
-    end if;
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.J3ZN'), ' ', app.shown_documents(r))
+      from unnest((select gesta.sought('documents', asked))::uuid[]) with ordinality s (id, nth)
+      join app.documents r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of documents as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_documents(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_documents(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_documents(who text, after uuid, skipped integer, taken integer) returns text
+-- Pages of documents for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_documents(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids uuid[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  if not (gesta.is_system() or gesta.actor() is not null) then
-    return app.found_documents(jsonb_build_object('filters', '[]'::jsonb,
-      'sort', jsonb_build_array(jsonb_build_array('id', 'asc', case when after is null then 'first' else 'value' end)),
-      'values', jsonb_build_array(skipped, taken + 1, skipped + taken + 1, after)));
-  end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.documents r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_documents(r) as body
-        from app.documents r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('documents bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('documents', asked, true));
+        if planned then
+          lines := app.found_documents(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('documents bare ', sight, ask), app.query_documents(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('documents whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('documents', asked, true));
+        if planned then
+          lines := app.found_documents(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('documents whole ', sight, ask), case when asked ? 'deleted' then app.query_deleted_documents(asked, false) else app.query_documents(asked, false) end);
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -8244,26 +8610,44 @@ begin
 end
 $$;
 
--- Prepares a query once in a session and says how to run it: to plan it at every call takes longer than to run it. The
--- session may have prepared anything under that name, so what stands there is run only if it is this very text.
-create or replace function gesta.prepared(statement text) returns text language plpgsql as $$
+-- A query is made of its pieces and planned once in a session, and then prepared under a title of what it answers: to make
+-- and to plan it at every call takes longer than to run it. What stands under a title is the session's, and it may have
+-- put anything there; so each is signed with a key that only the owner can read, and what is not is not run.
+create or replace function gesta.signed(statement text) returns text language plpgsql stable as $$
 declare
-  title text := concat('gesta_', md5(statement));
-  preparing text := concat('prepare ', title, ' as ', statement);
-  known text;
-  many boolean;
+  key bytea := (select k.key from gesta.signing_key k);
 begin
-  select max(case when p.from_sql then p.statement else '' end) filter (where p.name = title), count(*) >= 200
-    into known, many
-    from pg_prepared_statements p;
-  if known is null and not many then
-    execute preparing;
-  elsif known is distinct from preparing then
-    return statement;
-  end if;
-  return concat('execute ', title);
+  return concat(statement, ' --', encode(sha256(key || sha256(key || convert_to(statement, 'UTF8'))), 'hex'));
 end
 $$;
+
+-- How to run what was prepared under a title, if it was.
+create or replace function gesta.recalled(title text) returns text language plpgsql as $$
+declare
+  entry text := concat('gesta_', md5(title));
+  known text := (select p.statement from pg_prepared_statements p where p.name = entry and p.from_sql);
+begin
+  if known is null or not starts_with(known, concat('prepare ', entry, ' as ')) or known <> gesta.signed(left(known, -67)) then
+    return null;
+  end if;
+  return concat('execute ', entry);
+end
+$$;
+
+-- How to run a query, prepared under a title; itself where the session has prepared enough. What was not signed there goes.
+create or replace function gesta.prepared(title text, statement text) returns text language plpgsql as $$
+declare
+  entry text := concat('gesta_', md5(title));
+begin
+  if (select count(*) >= 200 from pg_prepared_statements p) then return statement; end if;
+  if exists (select from pg_prepared_statements p where p.name = entry) then execute concat('deallocate ', entry); end if;
+  execute gesta.signed(concat('prepare ', entry, ' as ', statement));
+  return concat('execute ', entry);
+end
+$$;
+
+-- What sessions have prepared of other pieces than these is signed no more.
+update gesta.signing_key set key = uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
 
 -- Counts the rows of a query, for two seconds or until the statement's own limit. An estimate is exact up to a thousand.
 create or replace function gesta.counted(statement text, estimated boolean) returns text language plpgsql as $$
@@ -8305,7 +8689,9 @@ revoke all on function
   gesta.all_among(jsonb, text[]),
   gesta.page_of(jsonb),
   gesta.part_of(jsonb),
-  gesta.prepared(text),
+  gesta.signed(text),
+  gesta.recalled(text),
+  gesta.prepared(text, text),
   gesta.counted(text, boolean)
   from public;
 
@@ -8729,9 +9115,8 @@ grant select on app.drinks to gesta_app;
 grant execute on function
   app.shown_drinks(app.drinks),
   app.full_drinks(app.drinks),
-  app.read_drinks(text[], bigint[]),
-  app.list_drinks(text, bigint, integer, integer),
-  app.find_drinks(text, jsonb),
+  app.read_drinks(text[], bigint[], text[]),
+  app.find_drinks(text[], text[], text[], text[]),
   app.count_drinks(text, jsonb, boolean),
   app.load_drinks(text[], bigint[]),
   app.past_drinks(text[], bigint[], timestamp with time zone[], integer[]),
@@ -8744,9 +9129,8 @@ grant select on app.users to gesta_app;
 grant execute on function
   app.shown_users(app.users),
   app.full_users(app.users),
-  app.read_users(text[], uuid[]),
-  app.list_users(text, uuid, integer, integer),
-  app.find_users(text, jsonb),
+  app.read_users(text[], uuid[], text[]),
+  app.find_users(text[], text[], text[], text[]),
   app.count_users(text, jsonb, boolean),
   app.load_users(text[], uuid[]),
   app.past_users(text[], uuid[], timestamp with time zone[], integer[]),
@@ -8761,9 +9145,8 @@ grant select (id, status, name, city, version, created_at, updated_at, deleted_a
 grant execute on function
   app.shown_restaurants(app.restaurants),
   app.full_restaurants(app.restaurants),
-  app.read_restaurants(text[], uuid[]),
-  app.list_restaurants(text, uuid, integer, integer),
-  app.find_restaurants(text, jsonb),
+  app.read_restaurants(text[], uuid[], text[]),
+  app.find_restaurants(text[], text[], text[], text[]),
   app.count_restaurants(text, jsonb, boolean),
   app.load_restaurants(text[], uuid[]),
   app.past_restaurants(text[], uuid[], timestamp with time zone[], integer[]),
@@ -8775,9 +9158,8 @@ grant select on app.menu_items to gesta_app;
 grant execute on function
   app.shown_menu_items(app.menu_items),
   app.full_menu_items(app.menu_items),
-  app.read_menu_items(text[], uuid[]),
-  app.list_menu_items(text, uuid, integer, integer),
-  app.find_menu_items(text, jsonb),
+  app.read_menu_items(text[], uuid[], text[]),
+  app.find_menu_items(text[], text[], text[], text[]),
   app.count_menu_items(text, jsonb, boolean),
   app.aggregate_menu_items(text, jsonb),
   app.load_menu_items(text[], uuid[]),
@@ -8791,9 +9173,8 @@ grant select on app.promotions to gesta_app;
 grant execute on function
   app.shown_promotions(app.promotions),
   app.full_promotions(app.promotions),
-  app.read_promotions(text[], uuid[]),
-  app.list_promotions(text, uuid, integer, integer),
-  app.find_promotions(text, jsonb),
+  app.read_promotions(text[], uuid[], text[]),
+  app.find_promotions(text[], text[], text[], text[]),
   app.count_promotions(text, jsonb, boolean),
   app.load_promotions(text[], uuid[]),
   app.past_promotions(text[], uuid[], timestamp with time zone[], integer[]),
@@ -8806,9 +9187,8 @@ grant select on app.orders to gesta_app;
 grant execute on function
   app.shown_orders(app.orders),
   app.full_orders(app.orders),
-  app.read_orders(text[], uuid[]),
-  app.list_orders(text, uuid, integer, integer),
-  app.find_orders(text, jsonb),
+  app.read_orders(text[], uuid[], text[]),
+  app.find_orders(text[], text[], text[], text[]),
   app.count_orders(text, jsonb, boolean),
   app.aggregate_orders(text, jsonb),
   app.load_orders(text[], uuid[]),
@@ -8822,9 +9202,8 @@ grant select on app.wallets to gesta_app;
 grant execute on function
   app.shown_wallets(app.wallets),
   app.full_wallets(app.wallets),
-  app.read_wallets(text[], uuid[]),
-  app.list_wallets(text, uuid, integer, integer),
-  app.find_wallets(text, jsonb),
+  app.read_wallets(text[], uuid[], text[]),
+  app.find_wallets(text[], text[], text[], text[]),
   app.count_wallets(text, jsonb, boolean),
   app.load_wallets(text[], uuid[]),
   app.past_wallets(text[], uuid[], timestamp with time zone[], integer[]),
@@ -8837,9 +9216,8 @@ grant select on app.transfers to gesta_app;
 grant execute on function
   app.shown_transfers(app.transfers),
   app.full_transfers(app.transfers),
-  app.read_transfers(text[], uuid[]),
-  app.list_transfers(text, uuid, integer, integer),
-  app.find_transfers(text, jsonb),
+  app.read_transfers(text[], uuid[], text[]),
+  app.find_transfers(text[], text[], text[], text[]),
   app.count_transfers(text, jsonb, boolean),
   app.load_transfers(text[], uuid[]),
   app.past_transfers(text[], uuid[], timestamp with time zone[], integer[]),
@@ -8851,9 +9229,8 @@ grant select on app.files to gesta_app;
 grant execute on function
   app.shown_files(app.files),
   app.full_files(app.files),
-  app.read_files(text[], uuid[]),
-  app.list_files(text, uuid, integer, integer),
-  app.find_files(text, jsonb),
+  app.read_files(text[], uuid[], text[]),
+  app.find_files(text[], text[], text[], text[]),
   app.count_files(text, jsonb, boolean),
   app.load_files(text[], uuid[]),
   app.past_files(text[], uuid[], timestamp with time zone[], integer[]),
@@ -8865,9 +9242,8 @@ grant select on app.documents to gesta_app;
 grant execute on function
   app.shown_documents(app.documents),
   app.full_documents(app.documents),
-  app.read_documents(text[], uuid[]),
-  app.list_documents(text, uuid, integer, integer),
-  app.find_documents(text, jsonb),
+  app.read_documents(text[], uuid[], text[]),
+  app.find_documents(text[], text[], text[], text[]),
   app.count_documents(text, jsonb, boolean),
   app.load_documents(text[], uuid[]),
   app.past_documents(text[], uuid[], timestamp with time zone[], integer[]),

@@ -86,16 +86,17 @@ language sql stable as $$
   )
 $$;
 
--- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_drinks(askers text[], wanted bigint[])
+-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_drinks(askers text[], wanted bigint[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   asker record;
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -104,10 +105,11 @@ begin
     end if;
     return query
       select q.place, coalesce(r.answer, 'not_found')
-        from unnest(asker.places, asker.ids) q (place, id)
+        from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
         left join lateral (
-          select case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_drinks(r))
-                 else concat('gone ', gesta.instant(r.deleted_at)) end as answer from app.drinks r where r.id = q.id offset 0
+          select case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+                 when q.known = concat(r.version, '.', r.xmin, '.CY2i') then 'same'
+                 else concat('found ', concat(r.version, '.', r.xmin, '.CY2i'), ' ', app.shown_drinks(r)) end as answer from app.drinks r where r.id = q.id offset 0
         ) r on true;
   end loop;
 end
@@ -237,17 +239,25 @@ create or replace function app.listed_drinks(field text) returns text[] language
   end
 $$;
 
--- The query for a page of drinks, for the ids of it where it is sought, or for all that are to be
--- counted.
+-- The query for a page of drinks, as ids where it is sought, else as lines, or for all that are to be counted.
 create or replace function app.query_drinks(asked jsonb, counting boolean) returns text
 language plpgsql stable as $$
 declare
-  shown text := case when asked ? 'sought' then 'r.id' else 'r' end;
+  line text := 'line';
+  shown text := case when asked ? 'sought' then 'r.id as line'
+    when asked ? 'bare' then 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.CY2i'')) as line'
+    else 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.CY2i''), '' '', app.shown_drinks(r)) as line' end;
   conditions text := gesta.conditions('drinks', asked);
 begin
   if asked ? 'sought' then conditions := gesta.narrowed('drinks', asked); end if;
   if counting then return concat('select from app.drinks r where r.deleted_at is null', conditions); end if;
-  return concat('select array(select ', shown, ' from app.drinks r where r.deleted_at is null', conditions, gesta.order_of('drinks', asked->'sort'), gesta.page_of(asked), ')');
+  if asked ? 'skips' then
+    if not asked ?| array['sought', 'bare'] then
+      shown := 'concat(r.id, '' '', concat(r.version, ''.'', r.xmin, ''.CY2i'')) as line, r as whole';
+      line := 'concat(line, '' '', app.shown_drinks(whole))';
+    end if;
+  end if;
+  return concat('select array(select ', line, ' from (select ', shown, ' from app.drinks r where r.deleted_at is null', conditions, gesta.order_of('drinks', asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -280,7 +290,8 @@ begin
     pages := concat(pages, ' union all ', '(select ', show, ' from app.drinks r where r.deleted_at is null', case when asked ? 'sought' then gesta.narrowed('drinks', asked) else conditions end, ending, ')');
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', case when asked ? 'sought' then 'whole' else 'app.shown_deleted_drinks(whole)' end,
+    ' from (select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;
 
@@ -362,81 +373,108 @@ begin
 end
 $$;
 
--- A page of drinks for the actor that has entered: see `list_drinks`.
-create or replace function app.found_drinks(asked jsonb) returns text
+-- A page of drinks that has to be planned for its values: one as of a moment, or one that is sought.
+create or replace function app.found_drinks(asked jsonb) returns text[]
 language plpgsql as $$
 declare
-  rows app.drinks[];
-  bodies text[];
-  taken integer := (asked->'values'->>1)::integer - 1;
-  last jsonb;
+  lines text[];
 begin
-  perform set_config('gesta.wanted', asked->>'values', true);
-  if asked ? 'as_of' and (asked->>'as_of')::timestamptz > gesta.now() then return 'future'; end if;
   if asked ? 'as_of' then
-    execute app.query_past_drinks(asked, false) into bodies;
+    execute app.query_past_drinks(asked, false) into lines;
+  elsif asked ? 'deleted' then
+    lines := array(select app.shown_deleted_drinks(r)
+      from unnest((select gesta.sought('drinks', asked))::bigint[]) with ordinality s (id, nth)
+      join app.drinks r on r.id = s.id order by s.nth);
+  elsif asked ? 'bare' then
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.CY2i'))
+      from unnest((select gesta.sought('drinks', asked))::bigint[]) with ordinality s (id, nth)
+      join app.drinks r on r.id = s.id order by s.nth);
   else
-    if gesta.is_sought('drinks', asked, false) then
-      rows := array(select r from unnest((select gesta.sought('drinks', asked))::bigint[]) with ordinality s (id, nth)
-        join app.drinks r on r.id = s.id order by s.nth);
-    else
-      execute gesta.prepared(case when asked ? 'deleted' then app.query_deleted_drinks(asked, false) else app.query_drinks(asked, false) end) into rows;
-    end if;
-    if asked ? 'deleted' then
-      bodies := array(select app.shown_deleted_drinks(r) from unnest(rows) r);
-    else
-      bodies := array(select app.shown_drinks(r) from unnest(rows) r);
-    end if;
+    lines := array(select concat(r.id, ' ', concat(r.version, '.', r.xmin, '.CY2i'), ' ', app.shown_drinks(r))
+      from unnest((select gesta.sought('drinks', asked))::bigint[]) with ordinality s (id, nth)
+      join app.drinks r on r.id = s.id order by s.nth);
   end if;
-  if cardinality(bodies) > taken then last := bodies[taken]; end if;
-  return concat('listed ',
-    case when last is null then '-' else (
-      select jsonb_agg(last->(key->>0) order by nth) from jsonb_array_elements(asked->'sort') with ordinality q (key, nth)
-    )::text end,
-    chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  return lines;
 end
 $$;
 
--- A page of drinks as asked for: filters with the places of their values, the order with where to go on, and values, of
--- which the first three are how many to leave out, how many to take, and both together; and `as_of`, a moment. Where
--- that lies in the future: 'future'.
-create or replace function app.find_drinks(who text, asked jsonb) returns text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  return app.found_drinks(asked);
-end
-$$;
-
--- A page in the order of ids: 'listed <keys to go on after, or ->', a line feed and a JSON array of records; or
--- 'unauthenticated'.
-create or replace function app.list_drinks(who text, after bigint, skipped integer, taken integer) returns text
+-- Pages of drinks for their askers, as asked for: filters with the places of their values, the order with where to go on,
+-- whether records are left out at the start, and `as_of`, a moment; the values, of which the first three are how many to
+-- leave out, how many to take, and both together; and the digest of the page that the asker knows, if any. What is asked
+-- alike stands together, and is looked up once. The answers: 'same' where that is the page; 'listed ' and a line for each
+-- record, '<id> <stamp> <json>'; 'future' where that is where the moment lies; or 'unauthenticated'.
+create or replace function app.find_drinks(askers text[], asks text[], wanted text[], known text[])
+returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  bodies text[];
-  ids bigint[];
-  -- Not in the query: there PostgreSQL takes coalesce for leaky, and would ask row-level security of every row before it.
-  start bigint := coalesce(after, 0);
+  question record;
+  asker text;
+  entered boolean;
+  ask text;
+  sight text;
+  asked jsonb;
+  -- How to run the query for the lines of a page, with the JSON of its records and bare of it.
+  whole text;
+  bare text;
+  -- Whether there is no such query, since it has to be planned for its values.
+  planned boolean;
+  lines text[];
 begin
-  if not gesta.enter(who) then return 'unauthenticated'; end if;
-  -- Where the page begins: a record that is left out is not made JSON of.
-  if skipped > 0 then
-    select r.id into start from app.drinks r
-      where r.deleted_at is null and r.id > start
-      order by r.id
-      limit 1 offset skipped - 1;
-    if start is null then return concat('listed -', chr(10), '[]'); end if;
-  end if;
-  select array_agg(page.body), array_agg(page.id) into bodies, ids
-    from (
-      select r.id, app.shown_drinks(r) as body
-        from app.drinks r
-        where r.deleted_at is null and r.id > start
-        order by r.id
-        limit taken + 1
-    ) page;
-  return concat('listed ', case when cardinality(ids) > taken then jsonb_build_array(ids[taken])::text else '-' end,
-                chr(10), '[', array_to_string(bodies[:taken], ','), ']');
+  for question in
+    select q.nth, q.who, q.ask, q.wanted, q.known
+      from unnest(askers, asks, wanted, known) with ordinality q (who, ask, wanted, known, nth)
+      order by q.ask, q.who
+  loop
+    if entered is null or question.who is distinct from asker then
+      asker := question.who;
+      entered := gesta.enter(asker);
+      -- Who reads all and who does not are asked for in other ways.
+      if sight is distinct from concat(asker = 'system', asker is null, gesta.roles()) then
+        sight := concat(asker = 'system', asker is null, gesta.roles());
+        ask := null;
+      end if;
+    end if;
+    place := question.nth;
+    answer := case when not entered then 'unauthenticated' end;
+    if entered then
+      perform set_config('gesta.wanted', question.wanted, true);
+      if ask is distinct from question.ask then
+        ask := question.ask;
+        asked := ask::jsonb;
+        planned := null;
+        whole := null;
+        bare := null;
+      end if;
+    end if;
+    if answer is null and question.known is not null then
+      bare := coalesce(bare, gesta.recalled(concat('drinks bare ', sight, ask)));
+      if bare is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('drinks', asked, false));
+        if planned then
+          lines := app.found_drinks(asked || jsonb_build_object('values', question.wanted::jsonb, 'bare', true));
+        else
+          bare := gesta.prepared(concat('drinks bare ', sight, ask), app.query_drinks(asked || '{"bare": true}', false));
+        end if;
+      end if;
+      if bare is not null then execute bare into lines; end if;
+      if md5(array_to_string(lines, chr(10))) = question.known then answer := 'same'; end if;
+    end if;
+    if answer is null and (asked->>'as_of')::timestamptz > gesta.now() then answer := 'future'; end if;
+    if answer is null then
+      whole := coalesce(whole, gesta.recalled(concat('drinks whole ', sight, ask)));
+      if whole is null then
+        planned := coalesce(planned, asked ? 'as_of' or gesta.is_sought('drinks', asked, false));
+        if planned then
+          lines := app.found_drinks(asked || jsonb_build_object('values', question.wanted::jsonb));
+        else
+          whole := gesta.prepared(concat('drinks whole ', sight, ask), case when asked ? 'deleted' then app.query_deleted_drinks(asked, false) else app.query_drinks(asked, false) end);
+        end if;
+      end if;
+      if whole is not null then execute whole into lines; end if;
+      answer := concat('listed ', array_to_string(lines, chr(10)));
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
@@ -1024,26 +1062,44 @@ begin
 end
 $$;
 
--- Prepares a query once in a session and says how to run it: to plan it at every call takes longer than to run it. The
--- session may have prepared anything under that name, so what stands there is run only if it is this very text.
-create or replace function gesta.prepared(statement text) returns text language plpgsql as $$
+-- A query is made of its pieces and planned once in a session, and then prepared under a title of what it answers: to make
+-- and to plan it at every call takes longer than to run it. What stands under a title is the session's, and it may have
+-- put anything there; so each is signed with a key that only the owner can read, and what is not is not run.
+create or replace function gesta.signed(statement text) returns text language plpgsql stable as $$
 declare
-  title text := concat('gesta_', md5(statement));
-  preparing text := concat('prepare ', title, ' as ', statement);
-  known text;
-  many boolean;
+  key bytea := (select k.key from gesta.signing_key k);
 begin
-  select max(case when p.from_sql then p.statement else '' end) filter (where p.name = title), count(*) >= 200
-    into known, many
-    from pg_prepared_statements p;
-  if known is null and not many then
-    execute preparing;
-  elsif known is distinct from preparing then
-    return statement;
-  end if;
-  return concat('execute ', title);
+  return concat(statement, ' --', encode(sha256(key || sha256(key || convert_to(statement, 'UTF8'))), 'hex'));
 end
 $$;
+
+-- How to run what was prepared under a title, if it was.
+create or replace function gesta.recalled(title text) returns text language plpgsql as $$
+declare
+  entry text := concat('gesta_', md5(title));
+  known text := (select p.statement from pg_prepared_statements p where p.name = entry and p.from_sql);
+begin
+  if known is null or not starts_with(known, concat('prepare ', entry, ' as ')) or known <> gesta.signed(left(known, -67)) then
+    return null;
+  end if;
+  return concat('execute ', entry);
+end
+$$;
+
+-- How to run a query, prepared under a title; itself where the session has prepared enough. What was not signed there goes.
+create or replace function gesta.prepared(title text, statement text) returns text language plpgsql as $$
+declare
+  entry text := concat('gesta_', md5(title));
+begin
+  if (select count(*) >= 200 from pg_prepared_statements p) then return statement; end if;
+  if exists (select from pg_prepared_statements p where p.name = entry) then execute concat('deallocate ', entry); end if;
+  execute gesta.signed(concat('prepare ', entry, ' as ', statement));
+  return concat('execute ', entry);
+end
+$$;
+
+-- What sessions have prepared of other pieces than these is signed no more.
+update gesta.signing_key set key = uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
 
 -- Counts the rows of a query, for two seconds or until the statement's own limit. An estimate is exact up to a thousand.
 create or replace function gesta.counted(statement text, estimated boolean) returns text language plpgsql as $$
@@ -1085,7 +1141,9 @@ revoke all on function
   gesta.all_among(jsonb, text[]),
   gesta.page_of(jsonb),
   gesta.part_of(jsonb),
-  gesta.prepared(text),
+  gesta.signed(text),
+  gesta.recalled(text),
+  gesta.prepared(text, text),
   gesta.counted(text, boolean)
   from public;
 
@@ -1135,9 +1193,8 @@ grant select on app.drinks to gesta_app;
 grant execute on function
   app.shown_drinks(app.drinks),
   app.full_drinks(app.drinks),
-  app.read_drinks(text[], bigint[]),
-  app.list_drinks(text, bigint, integer, integer),
-  app.find_drinks(text, jsonb),
+  app.read_drinks(text[], bigint[], text[]),
+  app.find_drinks(text[], text[], text[], text[]),
   app.count_drinks(text, jsonb, boolean),
   app.load_drinks(text[], bigint[]),
   app.past_drinks(text[], bigint[], timestamp with time zone[], integer[]),

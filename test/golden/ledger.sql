@@ -16,6 +16,13 @@ create table gesta.secrets (
   primary key (stream_id, field)
 );
 
+-- What Gesta leaves with a session and takes back from it is signed with this: see `gesta.signed`.
+create table gesta.signing_key (
+  one boolean primary key default true check (one),
+  key bytea not null
+);
+insert into gesta.signing_key (key) values (uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+
 -- Raised after a restore into a new cluster, whose transaction ids start anew.
 create sequence gesta.epoch minvalue 0 start 0;
 select setval('gesta.epoch', 0);

@@ -4,7 +4,7 @@ import delivery from "../../examples/delivery/application.ts";
 import { type Expansion, readExpand } from "../../src/domain/reading/expansion.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import { expand, type ReadMany } from "../../src/services/expand-records.ts";
-import { expandText, isSpliced, nestedNames } from "../../src/services/expand-text.ts";
+import { expandText, isSpliced, nestedNames, piecesOf } from "../../src/services/expand-text.ts";
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const { plan } = makePlan(delivery);
@@ -31,7 +31,12 @@ const readMany =
     return wanted.map((id) =>
       Number(id.slice(2)) % 2 === 0
         ? { outcome: "not_found" }
-        : { outcome: "found", version: 1, body: JSON.stringify({ id, name: `{,"user_id":"${id}"}`, user_id: "a-3" }) },
+        : {
+            outcome: "found",
+            version: 1,
+            stamp: "1.1",
+            body: JSON.stringify({ id, name: `{,"user_id":"${id}"}`, user_id: "a-3" }),
+          },
     );
   };
 
@@ -42,7 +47,8 @@ describe(`expansions as text (SEED=${seed})`, () => {
     await fc.assert(
       fc.asyncProperty(fc.array(record, { maxLength: 5 }), async (holders) => {
         const [asText, asValues]: [string[], string[]] = [[], []];
-        const text = await expandText(readMany(asText), expansions, JSON.stringify(holders));
+        const pieces = piecesOf(expansions, JSON.stringify(holders));
+        const { body: text } = await expandText(readMany(asText), expansions, pieces);
         const values = await expand(readMany(asValues), expansions, holders);
         expect(text).toBe(JSON.stringify(values));
         expect(asText).toEqual(asValues);
@@ -58,7 +64,8 @@ describe(`expansions as text (SEED=${seed})`, () => {
     const expansions = [{ ...restaurant, further: [user] }];
     const holders = ["a-1", "a-2", "a-3", null].map((restaurant_id) => ({ restaurant_id }));
     const asked: string[] = [];
-    const text = await expandText(readMany(asked), expansions, JSON.stringify(holders));
+    const pieces = piecesOf(expansions, JSON.stringify(holders));
+    const { body: text } = await expandText(readMany(asked), expansions, pieces);
     expect(JSON.parse(text)).toEqual(await expand(readMany([]), expansions, holders));
     expect(asked).toEqual(["restaurants a-1 a-2 a-3", "users a-3"]);
   });

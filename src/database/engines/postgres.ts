@@ -42,7 +42,9 @@ export function postgresEngine(options: PostgresOptions): Engine {
     application_name: "gesta",
     idleTimeoutMillis: 60_000,
   });
+  let losses = 0;
   const broke = (error: unknown): void => {
+    losses++;
     options.observe({ kind: "connection_lost", error });
     options.lost?.(error);
   };
@@ -117,6 +119,8 @@ export function postgresEngine(options: PostgresOptions): Engine {
           await client.query(vacuumText(table));
         }
       }),
+
+    losses: () => losses,
 
     close: () => pool.end(),
   };

@@ -36,6 +36,7 @@ export function replicaEngine(replica: Replica, primary: Engine): Engine {
     migrate: primary.migrate,
     inspect: primary.inspect,
     vacuum: primary.vacuum,
+    losses: () => (replica.reading.losses?.() ?? 0) + (primary.losses?.() ?? 0),
     close: async () => {},
   };
 }

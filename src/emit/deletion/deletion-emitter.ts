@@ -54,14 +54,17 @@ drop policy if exists look on ${table};
 create policy look on ${table} for select to gesta_gate using (true);`;
 }
 
+/** Of a type: where no list has a say, nothing else tells PostgreSQL which one. */
+const none = "null::integer";
+
 function emitRules(plan: Plan): string {
   const rows = deleteRules(plan).map(
     ({ entity, field, rule, target, many }) =>
-      `(${[entity.name, field.name, rule, target].map(literal).join(", ")}, ${many ? (field.max ?? "null") : "null"})`,
+      `(${[entity.name, field.name, rule, target].map(literal).join(", ")}, ${many ? (field.max ?? none) : none})`,
   );
   const body =
     rows.length === 0
-      ? "  select null::text, null::text, null::text, null::text, null::integer where false"
+      ? `  select null::text, null::text, null::text, null::text, ${none} where false`
       : `  values ${rows.join(",\n         ")}`;
   return `-- The references that have a say when the record they point to is deleted, and how many a list holds at most.
 create or replace function gesta.delete_rules() returns table (entity text, field text, rule text, target text, most integer)

@@ -62,7 +62,8 @@ begin
 ${indent(reach === null ? `pages := concat(pages, ' union all ', ${all});` : restricted(part, all, reach), 4)}
   end if;
   if counting then return concat('select from (', pages, ') counted'); end if;
-  return concat('select array(select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ')');
+  return concat('select array(select ', case when asked ? 'sought' then 'whole' else 'app.shown_deleted_${name}(whole)' end,
+    ' from (select whole from (', pages, ') pages', gesta.order_of(null, asked->'sort'), gesta.page_of(asked), ') page)');
 end
 $$;`;
 }

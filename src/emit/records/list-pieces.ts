@@ -22,7 +22,9 @@ const signatures = [
   "gesta.all_among(jsonb, text[])",
   "gesta.page_of(jsonb)",
   "gesta.part_of(jsonb)",
-  "gesta.prepared(text)",
+  "gesta.signed(text)",
+  "gesta.recalled(text)",
+  "gesta.prepared(text, text)",
   "gesta.counted(text, boolean)",
 ];
 
@@ -239,26 +241,44 @@ begin
 end
 $$;
 
--- Prepares a query once in a session and says how to run it: to plan it at every call takes longer than to run it. The
--- session may have prepared anything under that name, so what stands there is run only if it is this very text.
-create or replace function gesta.prepared(statement text) returns text language plpgsql as $$
+-- A query is made of its pieces and planned once in a session, and then prepared under a title of what it answers: to make
+-- and to plan it at every call takes longer than to run it. What stands under a title is the session's, and it may have
+-- put anything there; so each is signed with a key that only the owner can read, and what is not is not run.
+create or replace function gesta.signed(statement text) returns text language plpgsql stable as $$
 declare
-  title text := concat('gesta_', md5(statement));
-  preparing text := concat('prepare ', title, ' as ', statement);
-  known text;
-  many boolean;
+  key bytea := (select k.key from gesta.signing_key k);
 begin
-  select max(case when p.from_sql then p.statement else '' end) filter (where p.name = title), count(*) >= ${mostPrepared}
-    into known, many
-    from pg_prepared_statements p;
-  if known is null and not many then
-    execute preparing;
-  elsif known is distinct from preparing then
-    return statement;
-  end if;
-  return concat('execute ', title);
+  return concat(statement, ' --', encode(sha256(key || sha256(key || convert_to(statement, 'UTF8'))), 'hex'));
 end
 $$;
+
+-- How to run what was prepared under a title, if it was.
+create or replace function gesta.recalled(title text) returns text language plpgsql as $$
+declare
+  entry text := concat('gesta_', md5(title));
+  known text := (select p.statement from pg_prepared_statements p where p.name = entry and p.from_sql);
+begin
+  if known is null or not starts_with(known, concat('prepare ', entry, ' as ')) or known <> gesta.signed(left(known, -67)) then
+    return null;
+  end if;
+  return concat('execute ', entry);
+end
+$$;
+
+-- How to run a query, prepared under a title; itself where the session has prepared enough. What was not signed there goes.
+create or replace function gesta.prepared(title text, statement text) returns text language plpgsql as $$
+declare
+  entry text := concat('gesta_', md5(title));
+begin
+  if (select count(*) >= ${mostPrepared} from pg_prepared_statements p) then return statement; end if;
+  if exists (select from pg_prepared_statements p where p.name = entry) then execute concat('deallocate ', entry); end if;
+  execute gesta.signed(concat('prepare ', entry, ' as ', statement));
+  return concat('execute ', entry);
+end
+$$;
+
+-- What sessions have prepared of other pieces than these is signed no more.
+update gesta.signing_key set key = uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
 
 -- Counts the rows of a query, for two seconds or until the statement's own limit. An estimate is exact up to a thousand.
 create or replace function gesta.counted(statement text, estimated boolean) returns text language plpgsql as $$

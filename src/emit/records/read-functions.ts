@@ -1,15 +1,16 @@
-import type { EntityPlan, IndexPlan } from "../../plan/plan.ts";
+import type { EntityPlan, IndexPlan, Plan } from "../../plan/plan.ts";
 import { ident, indent } from "../sql-text.ts";
 import { columnsOf, columnType } from "../tables/column-type.ts";
+import { recordStamp } from "./record-stamp.ts";
 
 /**
  * The functions through which records are read. One statement answers many callers: each actor enters once, all of
  * its questions are answered in one query, and row-level security decides for each actor apart. An answer is one text:
  * the outcome, and what belongs to it; `place` says which question it belongs to.
  */
-export const emitReadFunctions = (entity: EntityPlan): string =>
+export const emitReadFunctions = (plan: Plan, entity: EntityPlan): string =>
   [
-    emitRead(entity),
+    emitRead(plan, entity),
     emitLoad(entity),
     ...entity.indexes.filter(({ unique }) => unique).map((index) => emitLoadBy(entity, index)),
   ].join("\n\n");
@@ -19,9 +20,9 @@ const asOwner = "language plpgsql security definer set search_path = pg_catalog,
 
 const idType = (entity: EntityPlan) => (entity.id === "serial" ? "bigint" : "uuid");
 
-const perAsker = (body: string): string => `  for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+const perAsker = (body: string, more: readonly string[] = []): string => `  for asker in
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids${more.map((name) => `, array_agg(q.${name}) as ${name}`).join("")}
+      from unnest(${["askers", "wanted", ...more].join(", ")}) with ordinality q (${["who", "id", ...more].join(", ")}, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -37,21 +38,27 @@ const oneById = (entity: EntityPlan, columns: string): string =>
   select ${columns} from app.${ident(entity.name)} r where r.id = q.id offset 0
 ) r on true`;
 
-function emitRead(entity: EntityPlan): string {
+function emitRead(plan: Plan, entity: EntityPlan): string {
   const { name } = entity;
-  const answer = `case when r.deleted_at is null then concat('found ', r.version, ' ', app.shown_${name}(r))
-         else concat('gone ', gesta.instant(r.deleted_at)) end as answer`;
-  return `-- Records for their askers: 'found <version> <json>', 'gone <deleted_at>', 'not_found' or 'unauthenticated'.
-create or replace function app.read_${name}(askers text[], wanted ${idType(entity)}[])
+  const stamp = recordStamp(plan, entity, "r");
+  const answer = `case when r.deleted_at is not null then concat('gone ', gesta.instant(r.deleted_at))
+         when q.known = ${stamp} then 'same'
+         else concat('found ', ${stamp}, ' ', app.shown_${name}(r)) end as answer`;
+  return `-- Records for their askers: 'found <stamp> <json>', 'same' where the asker knows what has this stamp, 'gone
+-- <deleted_at>', 'not_found' or 'unauthenticated'.
+create or replace function app.read_${name}(askers text[], wanted ${idType(entity)}[], known text[])
 returns table (place bigint, answer text)
 ${asOwner}
 declare
   asker record;
 begin
-${perAsker(`return query
+${perAsker(
+  `return query
   select q.place, coalesce(r.answer, 'not_found')
-    from unnest(asker.places, asker.ids) q (place, id)
-${indent(oneById(entity, answer), 4)};`)}
+    from unnest(asker.places, asker.ids, asker.known) q (place, id, known)
+${indent(oneById(entity, answer), 4)};`,
+  ["known"],
+)}
 end
 $$;`;
 }

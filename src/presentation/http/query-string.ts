@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import type { Fault } from "../../kernel/fault.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { nearest } from "../../kernel/suggestion.ts";
@@ -8,6 +9,18 @@ export type Query = ReadonlyMap<string, string>;
 const none: Query = new Map();
 /** A URL is ASCII without spaces (RFC 3986); a server that guesses at other bytes is one of several that guess. */
 const noUrl = /[^!-~]/;
+
+/** The same URLs come again and again. What was understood of one is kept with its query by whoever understood it. */
+const readBefore = new LRUCache<string, Query>({ maxSize: 500_000, sizeCalculation: (_, url) => 500 + url.length });
+
+/** \`readQuery\` for an operation whose parameters the declaration tells: the same object for the same URL. */
+export function readKnownQuery(url: string): Query {
+  const before = readBefore.get(url);
+  if (before !== undefined) return before;
+  const query = readQuery(url);
+  if (query.size > 0) readBefore.set(url, query);
+  return query;
+}
 
 /**
  * Reads what follows the `?` of a request's URL. With `known`, also refuses every parameter that the operation does

@@ -6,13 +6,13 @@ import type { ActionPlan, EntityPlan } from "../../plan/plan.ts";
 import { actionScope, readScope } from "../../plan/scopes.ts";
 import type { CommandReply } from "../../services/command.ts";
 import { actionOnRecord } from "../../services/impact-service.ts";
-import type { Identify } from "../../services/queries-service.ts";
+import type { Identify, ShownPage } from "../../services/queries-service.ts";
 import { aggregateRoute } from "./aggregate-route.ts";
 import { callerOf, isVisitor } from "./caller.ts";
 import { expectedVersions, matchesNone, tagOf, weakTagOf } from "./entity-tag.ts";
 import type { HttpParts, Reading } from "./http-parts.ts";
 import { idempotencyOf, readKey } from "./idempotency-key.ts";
-import { type Query, readQuery } from "./query-string.ts";
+import { type Query, readKnownQuery, readQuery } from "./query-string.ts";
 import { answerRead } from "./replica-reads.ts";
 import { readInput } from "./request-input.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -75,23 +75,42 @@ function answerTagged(
 }
 
 function listRoute(parts: HttpParts, entity: EntityPlan) {
+  // What was made of a page or a query is kept with it, for as long as somebody else keeps that.
+  const replies = new WeakMap<ShownPage, ListReply>();
+  const links = new WeakMap<Query, string>();
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const query = readQuery(request.url);
+    const query = readKnownQuery(request.url);
     const identify = identifier(parts, request);
     const list = ({ queries }: Reading) => queries.list(entity.name, identify, query);
-    const { body: records, ...page } = await answerRead(parts, request, list, query.get("as_of"));
-    const told = { limit: page.limit, skip: page.skip, next: page.next, total: page.total };
-    const body = `{"${entity.name}":${records},"page":${JSON.stringify(told)}}`;
-    const tag = weakTagOf(body);
+    const page = await answerRead(parts, request, list, query.get("as_of"));
+    const { body, tag } = replies.get(page) ?? replyOf(entity.name, page);
+    replies.set(page, { body, tag });
     reply.header("etag", tag);
     if (page.next !== null) {
-      const here = [...query].filter(([name]) => name !== "skip" && name !== "cursor");
-      const next = new URLSearchParams([...here, ["cursor", page.next]]);
-      reply.header("link", `</${entity.name}?${next}>; rel="next"`);
+      const link = links.get(query) ?? linkOf(entity.name, query);
+      links.set(query, link);
+      reply.header("link", `<${link}${page.next}>; rel="next"`);
     }
     if (matchesNone(request.headers["if-none-match"], tag)) return reply.code(304).send();
     return reply.type(json).send(body);
   };
+}
+
+interface ListReply {
+  /** As it is sent: it may be sent often. */
+  readonly body: Buffer;
+  readonly tag: string;
+}
+
+function replyOf(name: string, { body: records, limit, skip, next, total }: ShownPage): ListReply {
+  const body = `{"${name}":${records},"page":${JSON.stringify({ limit, skip, next, total })}}`;
+  return { body: Buffer.from(body), tag: weakTagOf(body) };
+}
+
+/** The address of the next page, but for its cursor, which needs no escape. */
+function linkOf(name: string, query: Query): string {
+  const here = [...query].filter(([parameter]) => parameter !== "skip" && parameter !== "cursor");
+  return `/${name}?${new URLSearchParams([...here, ["cursor", ""]])}`;
 }
 
 /** Asks who sent the request, once for each scope that it takes: an API key is good for some only. */
