@@ -20,11 +20,6 @@ export interface BatchLimits {
   readonly lanes: number;
   /** Questions that may wait; one more is refused as `overloaded`. */
   readonly waiting: number;
-  /**
-   * While a statement is under way, another leaves only when it is full, or once the last one has taken so many
-   * milliseconds: few large statements cost less than many small ones. Absent: another leaves at once.
-   */
-  readonly patience?: number;
   /** No question waits for another one, nor joins it. */
   readonly alone?: true;
 }
@@ -39,10 +34,9 @@ export const limitsOn = ({ unbatched }: Engine, limits: BatchLimits): BatchLimit
 /**
  * Answers questions that wait at the same moment with one statement, first come first served. No timer: a lone
  * question leaves at the end of the turn of the event loop in which it came, and while statements are under way the
- * next batch gathers by itself; only a question that waits for a statement under way is not left to wait for ever. A
- * statement that the database refuses is asked again question by question, so one question's failure is its own; it was
- * rolled back whole, so nothing happens twice. So is one that took too long; after the second of a batch that does by
- * itself, the rest are not tried any more, or a lane would be taken up for minutes.
+ * next batch gathers by itself. A statement that the database refuses is asked again question by question, so one
+ * question's failure is its own; it was rolled back whole, so nothing happens twice. So is one that took too long; after
+ * the second of a batch that does by itself, the rest are not tried any more, or a lane would be taken up for minutes.
  *
  * Where `sameAs` is given, questions with the same text that wait at the same moment are asked once. None joins a
  * statement that has left: each is answered by one that began after the question came, so it sees all that was
@@ -56,11 +50,7 @@ export class Batch<Question, Answer> {
   #askers = 0;
   #queue: Waiting<Question, Answer>[] = [];
   #underWay = 0;
-  /** When the last statement left. */
-  #left = 0;
   #scheduled = false;
-  /** Set while somebody waits for a statement that may take longer than the patience lasts. */
-  #patience: NodeJS.Timeout | null = null;
 
   /** @param sameAs a text that is equal for equal questions, of the same actor; absent where each must be asked */
   constructor(
@@ -82,11 +72,7 @@ export class Batch<Question, Answer> {
         return;
       }
       if (this.#joins(question, { resolve, reject })) return;
-      if (this.#scheduled) return;
-      if (!this.#mayLeave()) {
-        this.#waitNoLonger();
-        return;
-      }
+      if (this.#scheduled || this.#underWay >= this.#limits.lanes) return;
       this.#scheduled = true;
       setImmediate(() => {
         this.#scheduled = false;
@@ -109,31 +95,14 @@ export class Batch<Question, Answer> {
     return false;
   }
 
-  #mayLeave(): boolean {
-    const { size, lanes, patience = 0 } = this.#limits;
-    if (this.#queue.length === 0 || this.#underWay >= lanes) return false;
-    return this.#underWay === 0 || this.#queue.length >= size || performance.now() - this.#left >= patience;
-  }
-
-  /** Ends the patience with a statement under way when its time has come. */
-  #waitNoLonger(): void {
-    const { lanes, patience } = this.#limits;
-    if (patience === undefined || this.#patience !== null || this.#underWay >= lanes) return;
-    this.#patience = setTimeout(() => {
-      this.#patience = null;
-      this.#send();
-    }, patience);
-  }
-
   #send(): void {
-    while (this.#mayLeave()) {
+    while (this.#queue.length > 0 && this.#underWay < this.#limits.lanes) {
       const batch = this.#queue.splice(0, this.#limits.size);
       for (const { key, askers } of batch) {
         this.#askers -= askers.length;
         if (key !== null) this.#waiting.delete(key);
       }
       this.#underWay++;
-      this.#left = performance.now();
       void this.#answer(batch).then(() => {
         this.#underWay--;
         this.#send();

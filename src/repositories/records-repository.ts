@@ -150,8 +150,7 @@ export interface RecordsRepository {
 
 const readLimits = { size: 32, lanes: 2, waiting: 1000 };
 const listLimits = { size: 32, lanes: 2, waiting: 1000 };
-/** A second statement is for crowds, and for the others while one waits for somebody's lock. */
-const writeLimits = { size: 64, lanes: 2, waiting: 1000, patience: 20 };
+const writeLimits = { size: 32, lanes: 2, waiting: 1000 };
 /** A statement of a thousand commands holds its connection for long: the others stay free for the rest. */
 const wholeWrites = { size: 1, lanes: 2, waiting: 100 };
 

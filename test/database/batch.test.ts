@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { Batch } from "../../src/database/batch.ts";
 import { DatabaseError } from "../../src/database/engine.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
@@ -83,35 +83,4 @@ test("what takes too long takes nobody along, and no more than two of a batch ar
   const answers = await Promise.allSettled(["slow 1", "good", "slow 2", "late"].map((question) => batch.ask(question)));
   expect(answers.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "rejected", "rejected"]);
   expect(asked).toEqual(["slow 1,good,slow 2,late", "slow 1", "good", "slow 2"]);
-});
-
-test("with patience, another statement leaves only when it is full or the last has taken long", async () => {
-  const asked: string[] = [];
-  const release: (() => void)[] = [];
-  const turn = () => new Promise((resolve) => setImmediate(resolve));
-  const batch = new Batch<string, string>(
-    async (questions) => {
-      asked.push(questions.join(""));
-      await new Promise<void>((resolve) => release.push(resolve));
-      return questions;
-    },
-    { size: 2, lanes: 2, waiting: 9, patience: 30 },
-  );
-  const answers = [batch.ask("a")];
-  await turn();
-  answers.push(batch.ask("b"));
-  await turn();
-  expect(asked).toEqual(["a"]);
-  answers.push(batch.ask("c"));
-  await turn();
-  expect(asked).toEqual(["a", "bc"]);
-  release.shift()?.();
-  await answers[0];
-  answers.push(batch.ask("d"));
-  await turn();
-  expect(asked).toEqual(["a", "bc"]);
-  // Nobody else comes: it leaves all the same.
-  await vi.waitFor(() => expect(asked).toEqual(["a", "bc", "d"]));
-  for (const end of release) end();
-  expect(await Promise.all(answers)).toEqual(["a", "b", "c", "d"]);
 });
