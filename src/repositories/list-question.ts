@@ -2,6 +2,7 @@ import { endingLimit } from "../database/engine.ts";
 import type { ListQuery } from "../domain/reading/list-query.ts";
 import type { Json } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import type { EntityPlan } from "../plan/plan.ts";
 
 /** A list as the database's functions take it, as JSON: see `find_…`. */
 export interface ListAsk {
@@ -10,7 +11,9 @@ export interface ListAsk {
   readonly values: string;
 }
 
-export function askOf({ filters, sort, skip, limit, after, asOf, deleted }: ListQuery): ListAsk {
+export function askOf(query: ListQuery, entity: EntityPlan): ListAsk {
+  const { sort, skip, limit, after, asOf, deleted } = query;
+  const filters = query.filters.filter((filter) => !isBehind(filter, query, entity));
   const values: Json[] = [skip, limit + 1, skip + limit + 1, ...(after ?? sort.map(() => null))];
   const placed = filters.map(({ field, op, value }) => [field, op, values.push(value) - 1]);
   const keys = sort.map(({ field, direction }, nth) => [
@@ -27,9 +30,25 @@ export function askOf({ filters, sort, skip, limit, after, asOf, deleted }: List
   return { ask, values: JSON.stringify(values) };
 }
 
+/**
+ * Whether all that comes after the cursor passes a filter: a bound that lies behind it, in the order of this very field.
+ * PostgreSQL takes one of two bounds to begin at in an index, and with this one would walk from there to each page anew.
+ * Fields that may have no value, or not for everybody, are compared in another way.
+ */
+function isBehind(
+  { field, op }: ListQuery["filters"][number],
+  { sort: [first], after, asOf, deleted }: ListQuery,
+  { members }: EntityPlan,
+): boolean {
+  if (after === null || after[0] == null || asOf !== null || deleted !== null || first?.field !== field) return false;
+  const member = members.find(({ name }) => name === field);
+  if (member === undefined || member.optional || member.readBy !== null) return false;
+  return (first.direction === "desc" ? ["lt", "lte"] : ["gt", "gte"]).includes(op);
+}
+
 /** The same with the values, for what is asked about one list. */
-export function askedWhole(query: ListQuery): string {
-  const { ask, values } = askOf(query);
+export function askedWhole(query: ListQuery, entity: EntityPlan): string {
+  const { ask, values } = askOf(query, entity);
   return `${ask.slice(0, -1)},"values":${values}}`;
 }
 

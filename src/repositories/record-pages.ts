@@ -47,7 +47,8 @@ interface Parts {
  * A page comes in one statement. Where the same list was asked for before, by whomever, the question says what it was
  * then: if the records that the asker may see now are those, in the same states, the database says so and sends nothing.
  */
-export function recordPages({ engine, entity: { name }, memory, personal, limits }: Parts): RecordPages {
+export function recordPages({ engine, entity, memory, personal, limits }: Parts): RecordPages {
+  const { name } = entity;
   const findText = `select place, answer from app.find_${name}($1::text[], $2::text[], $3::text[], $4::text[])`;
   const countText = `select app.count_${name}($1, $2::jsonb, $3)`;
   const batch = new Batch<Question, string>(
@@ -68,7 +69,7 @@ export function recordPages({ engine, entity: { name }, memory, personal, limits
   );
   const asks = new WeakMap<ListQuery, ListAsk>();
   const asksOf = (query: ListQuery): ListAsk => {
-    const made = asks.get(query) ?? askOf(query);
+    const made = asks.get(query) ?? askOf(query, entity);
     asks.set(query, made);
     return made;
   };
@@ -93,7 +94,7 @@ export function recordPages({ engine, entity: { name }, memory, personal, limits
       const [row] = await inTime(
         engine.run({ name: `count_${name}`, text: countText, writes: false }, [
           who,
-          askedWhole({ ...query, after: null }),
+          askedWhole({ ...query, after: null }, entity),
           query.count === "estimated",
         ]),
         [{ query }],

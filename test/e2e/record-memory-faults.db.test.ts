@@ -69,6 +69,13 @@ function queryOf(random: Random, entity: "groups" | "topics" | "posts"): ListQue
   };
 }
 
+const { plan } = makePlan(studio);
+const entityOf = (name: string) => {
+  const entity = plan.entities.find((each) => each.name === name);
+  if (entity === undefined) throw new Error(`no entity '${name}'`);
+  return entity;
+};
+
 interface Asked extends ListAsk {
   readonly who: string | null;
   /** The digest of the page that the asker knows. */
@@ -108,7 +115,7 @@ test(`${batches} batches of mixed lists: each is answered as if it were alone, S
       const asks: Asked[] = [];
       while (asks.length < 24) {
         const query = queryOf(random, entity);
-        const asked = { who: chosen(random, askers), ...askOf(query), known: null };
+        const asked = { who: chosen(random, askers), ...askOf(query, entityOf(entity)), known: null };
         const answer = (await find([asked])).get(1) ?? "";
         const isKnown = query.asOf === null && query.deleted === null && random.chance(0.5);
         asks.push({ ...asked, known: isKnown ? chosen(random, [digestOf(answer), "another"]) : null });
@@ -203,7 +210,7 @@ test("a list that takes too long takes none along, whether their texts are known
     sort: [{ field: "id", direction: "asc" }],
   };
   try {
-    const records = recordsRepository(engine, makePlan(studio).plan);
+    const records = recordsRepository(engine, plan);
     const askers = [null, ...names.map(person)];
     const ask = (query: ListQuery) => Promise.all(askers.map((who) => records.list("groups", who, query)));
     // The same object for the same page: it is known, and then not put together again. Each asker by itself, since
