@@ -33,7 +33,8 @@ export function askOf(query: ListQuery, entity: EntityPlan): ListAsk {
 /**
  * Whether all that comes after the cursor passes a filter: a bound that lies behind it, in the order of this very field.
  * PostgreSQL takes one of two bounds to begin at in an index, and with this one would walk from there to each page anew.
- * Fields that may have no value, or not for everybody, are compared in another way.
+ * Fields that may have no value, or not for everybody, are compared in another way; e-mails are ordered by other letters
+ * than they are compared by.
  */
 function isBehind(
   { field, op }: ListQuery["filters"][number],
@@ -42,7 +43,7 @@ function isBehind(
 ): boolean {
   if (after === null || after[0] == null || asOf !== null || deleted !== null || first?.field !== field) return false;
   const member = members.find(({ name }) => name === field);
-  if (member === undefined || member.optional || member.readBy !== null) return false;
+  if (member === undefined || member.optional || member.readBy !== null || member.kind === "email") return false;
   return (first.direction === "desc" ? ["lt", "lte"] : ["gt", "gte"]).includes(op);
 }
 
