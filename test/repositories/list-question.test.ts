@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
 import type { ListQuery } from "../../src/domain/reading/list-query.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
+import type { FieldPlan } from "../../src/plan/plan.ts";
 import { askOf } from "../../src/repositories/list-question.ts";
 
 const { plan } = makePlan(delivery);
@@ -15,11 +16,11 @@ const first: ListQuery = {
 };
 
 /** The operators that are asked for, of a list of drinks. */
-function asked(query: Partial<ListQuery>): readonly string[] {
+function asked(query: Partial<ListQuery>, change: Partial<FieldPlan> = {}): readonly string[] {
   const drinks = plan.entities.find(({ name }) => name === "drinks");
   if (drinks === undefined) throw new Error("no drinks");
   const ask: { readonly filters: readonly (readonly string[])[] } = JSON.parse(
-    askOf({ ...first, ...query }, drinks).ask,
+    askOf({ ...first, ...query }, { ...drinks, members: drinks.members.map((field) => ({ ...field, ...change })) }).ask,
   );
   return ask.filters.map(([, op = ""]) => op);
 }
@@ -39,6 +40,9 @@ test("a bound that lies behind the cursor is not asked for again, and every othe
   expect(asked({ after, sort: up })).toEqual(["lte"]);
   expect(asked({ after, sort: up, filters: of("gt") })).toEqual([]);
   expect(asked({ after: [null, 17] })).toEqual(["lte"]);
+  expect(asked({ after }, { kind: "email" })).toEqual(["lte"]);
+  expect(asked({ after }, { optional: true })).toEqual(["lte"]);
+  expect(asked({ after }, { readBy: { kind: "nobody" } })).toEqual(["lte"]);
   expect(asked({ after, asOf: "2026-01-01T00:00:00.000Z" })).toEqual(["lte"]);
   expect(asked({ after, deleted: "include" })).toEqual(["lte"]);
   expect(asked({ after: ["a", 17], sort: [{ field: "name", direction: "desc" }] })).toEqual(["lte"]);
