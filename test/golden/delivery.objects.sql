@@ -8556,6 +8556,10 @@ begin
     return format(case sort->0->>1 when 'asc' then '(%s) > (%s)' else '(%s) < (%s)' end,
                   array_to_string(keys, ', '), array_to_string(vals, ', '));
   end if;
+  -- Otherwise the first key alone tells an index where to start, unless records without a value come behind it.
+  if sort->0->>2 = 'value' and (piece[5] is null or sort->0->>1 = 'desc') then
+    result := format(case sort->0->>1 when 'asc' then '%s >= %s and (%s)' else '%s <= %s and (%s)' end, key, value, result);
+  end if;
   return concat('(', result, ')');
 end
 $$;
