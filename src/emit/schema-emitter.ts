@@ -105,7 +105,7 @@ function grantedFunctions(plan: Plan, entity: EntityPlan): readonly string[] {
     `app.find_${name}(text[], text[], text[], text[])`,
     `app.count_${name}(text, jsonb, boolean)`,
     ...(entity.aggregates === null ? [] : [`app.aggregate_${name}(text, jsonb)`]),
-    `app.load_${name}(text[], ${id}[])`,
+    `app.load_${name}(text[], ${id}[], text[])`,
     `app.past_${name}(text[], ${id}[], timestamp with time zone[], integer[])`,
     `app.history_${name}(text[], ${id}[], boolean[], integer[], integer[], integer[])`,
     ...entity.indexes.filter(({ unique }) => unique).map(({ columns }) => `app.load_${name}_by_${columns[0]}(text[])`),

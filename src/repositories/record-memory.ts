@@ -25,6 +25,9 @@ export interface ListedPage {
 export interface RecordMemory {
   body(id: string): KnownBody | undefined;
   keepBody(id: string, stamp: string, body: string): void;
+  /** The same of records as decisions need them, whoever asks. */
+  whole(id: string): KnownBody | undefined;
+  keepWhole(id: string, stamp: string, body: string): void;
   /** @param list what was asked for, without who asked */
   page(list: string): KnownPage | undefined;
   keepPage(list: string, known: KnownPage): void;
@@ -60,14 +63,17 @@ export function recordMemory(losses: () => number): (entity: string) => RecordMe
     bodies.clear();
     pages.clear();
   };
+  const body = (key: string) => {
+    forgetAfterLoss();
+    return bodies.get(key);
+  };
+  const keepBody = (key: string, stamp: string, text: string) =>
+    void bodies.set(apart(key), { stamp: apart(stamp), body: apart(text) });
   return (entity) => ({
-    body(id) {
-      forgetAfterLoss();
-      return bodies.get(`${entity} ${id}`);
-    },
-    keepBody(id, stamp, body) {
-      bodies.set(apart(`${entity} ${id}`), { stamp: apart(stamp), body: apart(body) });
-    },
+    body: (id) => body(`${entity} ${id}`),
+    keepBody: (id, stamp, text) => keepBody(`${entity} ${id}`, stamp, text),
+    whole: (id) => body(`whole ${entity} ${id}`),
+    keepWhole: (id, stamp, text) => keepBody(`whole ${entity} ${id}`, stamp, text),
     page(list) {
       forgetAfterLoss();
       return pages.get(`${entity} ${list}`);
@@ -83,6 +89,8 @@ const apart = (text: string): string => ` ${text}`.slice(1);
 export const noMemory: RecordMemory = {
   body: () => undefined,
   keepBody: () => {},
+  whole: () => undefined,
+  keepWhole: () => {},
   page: () => undefined,
   keepPage: () => {},
 };

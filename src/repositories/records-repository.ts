@@ -4,19 +4,16 @@ import type { ListQuery } from "../domain/reading/list-query.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import type { EntityPlan, Plan } from "../plan/plan.ts";
 import { personalFields } from "../plan/purging.ts";
-import { inPlace, split, textOf, unexpected } from "./answers.ts";
+import { split, textOf, unexpected } from "./answers.ts";
 import { type PersonalValues, personalValues, type SealedParts } from "./personal-values.ts";
+import { type LoadedRecord, recordLoading } from "./record-loading.ts";
 import { noMemory, type RecordMemory, recordMemory } from "./record-memory.ts";
 import { type Page, recordPages } from "./record-pages.ts";
 import { recordReading, type Shown, type Who } from "./record-reading.ts";
 import { writeAllSealed, writeSealed } from "./sealed-records.ts";
 import { schemaKeys } from "./subject-keys/schema-keys.ts";
 
-export type { Page, Shown, Who };
-
-export type LoadedRecord =
-  | { readonly outcome: "visible" | "hidden" | "visible_gone" | "hidden_gone"; readonly record: JsonObject }
-  | { readonly outcome: "missing" | "unauthenticated" };
+export type { LoadedRecord, Page, Shown, Who };
 
 /** A decided change, as the database's write function takes it. */
 export interface Command extends SealedParts {
@@ -154,11 +151,6 @@ const writeLimits = { size: 32, lanes: 2, waiting: 1000 };
 /** A statement of a thousand commands holds its connection for long: the others stay free for the rest. */
 const wholeWrites = { size: 1, lanes: 2, waiting: 100 };
 
-interface OneRecord {
-  readonly who: Who;
-  readonly id: string;
-}
-
 interface OneCall {
   readonly commands: readonly Command[];
   readonly call: WholeCall;
@@ -184,13 +176,9 @@ export function recordsRepository(engine: Engine, plan: Plan, keys = schemaKeys(
     readAll: (entity, who, ids) => of(entity).reading.all(who, ids),
     list: (entity, who, query) => of(entity).pages.list(who, query),
     count: (entity, who, query) => of(entity).pages.count(who, query),
-    load: (entity, who, id) => of(entity).load.ask({ who, id }),
-    loadAll: (entity, who, ids) => of(entity).loadAll(who, ids),
-    loadBy: (entity, key, value) => {
-      const batch = of(entity).loadBy.get(key);
-      if (batch === undefined) throw new Error(`'${key}' of ${entity} is not unique`);
-      return batch.ask(value);
-    },
+    load: (entity, who, id) => of(entity).loading.one(who, id),
+    loadAll: (entity, who, ids) => of(entity).loading.all(who, ids),
+    loadBy: (entity, key, value) => of(entity).loading.by(key, value),
     secret: (entity, field, who, id) => of(entity).secret(field, who, id),
     write: (entity, plain) => writeSealed(personal, entity, plain, (command) => of(entity).write.ask(command)),
     writeAll: (entity, plain, call) =>
@@ -219,37 +207,17 @@ export function recordsRepository(engine: Engine, plan: Plan, keys = schemaKeys(
 }
 
 function ofEntity(engine: Engine, entity: EntityPlan, personal: PersonalValues, memory: RecordMemory) {
-  const { name, id, indexes } = entity;
-  const idType = id === "serial" ? "bigint" : "uuid";
-  const loadText = `select place, answer from app.load_${name}($1::text[], $2::${idType}[])`;
+  const { name } = entity;
   const writeAllText = `select app.write_all_${name}($1::jsonb, $2::jsonb)`;
   const writeText = `select app.write_${name}($1::jsonb)`;
   const reads = limitsOn(engine, readLimits);
   const reading = recordReading(engine, entity, memory, reads);
   const limits = limitsOn(engine, listLimits);
   const writes = limitsOn(engine, writeLimits);
-  const byKey = (key: string) =>
-    new Batch<string, LoadedRecord>(async (values) => {
-      const text = `select place, answer from app.load_${name}_by_${key}($1::text[])`;
-      const rows = await engine.run({ name: `load_${name}_by_${key}`, text, writes: false }, [values]);
-      return inPlace(rows, parseLoaded);
-    }, reads);
-  const keys = indexes.flatMap(({ unique, columns: [key = ""] }) => (unique ? [[key, byKey(key)] as const] : []));
   return {
     reading,
     pages: recordPages({ engine, entity, memory, personal, limits }),
-    load: new Batch<OneRecord, LoadedRecord>(async (questions) => {
-      const rows = await engine.run({ name: `load_${name}`, text: loadText, writes: false }, [
-        questions.map(({ who }) => who),
-        questions.map((question) => question.id),
-      ]);
-      return inPlace(rows, parseLoaded);
-    }, reads),
-    loadBy: new Map(keys),
-    async loadAll(who: Who, ids: readonly string[]) {
-      const rows = await engine.run({ name: `load_${name}`, text: loadText, writes: false }, [ids.map(() => who), ids]);
-      return inPlace(rows, parseLoaded);
-    },
+    loading: recordLoading(engine, entity, memory, reads),
     writeAll: new Batch<OneCall, WrittenWhole>(async ([whole]) => {
       if (whole === undefined) return [];
       const { commands, call } = whole;
@@ -306,22 +274,6 @@ const sentText = (commands: readonly Command[]): string =>
 function isEmpty(object: JsonObject): boolean {
   for (const _ in object) return false;
   return true;
-}
-
-function parseLoaded(text: string): LoadedRecord {
-  const { word, rest } = split(text);
-  switch (word) {
-    case "visible":
-    case "hidden":
-    case "visible_gone":
-    case "hidden_gone":
-      return { outcome: word, record: JSON.parse(rest) };
-    case "missing":
-    case "unauthenticated":
-      return { outcome: word };
-    default:
-      throw unexpected(text);
-  }
 }
 
 function parseWhole([reply = "", ...answers]: readonly string[]): WrittenWhole {

@@ -315,39 +315,20 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_drinks(askers text[], wanted bigint[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'.
+create or replace function app.load_drinks(askers text[], wanted bigint[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  asker record;
-  seen text[];
 begin
-  for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
-      group by q.who
-  loop
-    if not gesta.enter(asker.who) then
-      return query select p, 'unauthenticated' from unnest(asker.places) p;
-      continue;
-    end if;
-    select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+  perform gesta.enter('system');
+  return query
+    select q.place, coalesce(r.answer, 'missing')
+      from unnest(wanted, known) with ordinality q (id, known, place)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r)) as answer from app.drinks r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.CY2i'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.CY2i') then concat(' ', app.full_drinks(r)) end) as answer from app.drinks r where r.id = q.id offset 0
       ) r on true;
-    if array_position(seen, null) is not null then
-      perform gesta.enter('system');
-    end if;
-    return query
-      select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
-        left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r)) as answer from app.drinks r where r.id = q.id and q.answer is null offset 0
-        ) r on true;
-  end loop;
 end
 $$;
 
@@ -1141,9 +1122,10 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_users(askers text[], wanted uuid[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'
+-- or 'unauthenticated'.
+create or replace function app.load_users(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -1151,8 +1133,8 @@ declare
   seen text[];
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -1160,18 +1142,20 @@ begin
       continue;
     end if;
     select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+      from unnest(asker.ids, asker.known) with ordinality q (id, known, nth)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_users(r)) as answer from app.users r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.Cy4U'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.Cy4U') then concat(' ', app.full_users(r)) end) as answer from app.users r where r.id = q.id offset 0
       ) r on true;
     if array_position(seen, null) is not null then
       perform gesta.enter('system');
     end if;
     return query
       select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        from unnest(asker.places, asker.ids, asker.known, seen) q (place, id, known, answer)
         left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_users(r)) as answer from app.users r where r.id = q.id and q.answer is null offset 0
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.Cy4U'),
+             case when q.known is distinct from concat(r.version, '.', r.xmin, '.Cy4U') then concat(' ', app.full_users(r)) end) as answer from app.users r where r.id = q.id and q.answer is null offset 0
         ) r on true;
   end loop;
 end
@@ -2045,39 +2029,20 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_restaurants(askers text[], wanted uuid[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'.
+create or replace function app.load_restaurants(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  asker record;
-  seen text[];
 begin
-  for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
-      group by q.who
-  loop
-    if not gesta.enter(asker.who) then
-      return query select p, 'unauthenticated' from unnest(asker.places) p;
-      continue;
-    end if;
-    select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+  perform gesta.enter('system');
+  return query
+    select q.place, coalesce(r.answer, 'missing')
+      from unnest(wanted, known) with ordinality q (id, known, place)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_restaurants(r)) as answer from app.restaurants r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.94ZQ'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.94ZQ') then concat(' ', app.full_restaurants(r)) end) as answer from app.restaurants r where r.id = q.id offset 0
       ) r on true;
-    if array_position(seen, null) is not null then
-      perform gesta.enter('system');
-    end if;
-    return query
-      select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
-        left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_restaurants(r)) as answer from app.restaurants r where r.id = q.id and q.answer is null offset 0
-        ) r on true;
-  end loop;
 end
 $$;
 
@@ -2839,39 +2804,20 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_menu_items(askers text[], wanted uuid[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'.
+create or replace function app.load_menu_items(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  asker record;
-  seen text[];
 begin
-  for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
-      group by q.who
-  loop
-    if not gesta.enter(asker.who) then
-      return query select p, 'unauthenticated' from unnest(asker.places) p;
-      continue;
-    end if;
-    select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+  perform gesta.enter('system');
+  return query
+    select q.place, coalesce(r.answer, 'missing')
+      from unnest(wanted, known) with ordinality q (id, known, place)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_menu_items(r)) as answer from app.menu_items r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.lczt'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.lczt') then concat(' ', app.full_menu_items(r)) end) as answer from app.menu_items r where r.id = q.id offset 0
       ) r on true;
-    if array_position(seen, null) is not null then
-      perform gesta.enter('system');
-    end if;
-    return query
-      select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
-        left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_menu_items(r)) as answer from app.menu_items r where r.id = q.id and q.answer is null offset 0
-        ) r on true;
-  end loop;
 end
 $$;
 
@@ -3708,9 +3654,10 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_promotions(askers text[], wanted uuid[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'
+-- or 'unauthenticated'.
+create or replace function app.load_promotions(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -3718,8 +3665,8 @@ declare
   seen text[];
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -3727,18 +3674,20 @@ begin
       continue;
     end if;
     select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+      from unnest(asker.ids, asker.known) with ordinality q (id, known, nth)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_promotions(r)) as answer from app.promotions r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.mgNf'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.mgNf') then concat(' ', app.full_promotions(r)) end) as answer from app.promotions r where r.id = q.id offset 0
       ) r on true;
     if array_position(seen, null) is not null then
       perform gesta.enter('system');
     end if;
     return query
       select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        from unnest(asker.places, asker.ids, asker.known, seen) q (place, id, known, answer)
         left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_promotions(r)) as answer from app.promotions r where r.id = q.id and q.answer is null offset 0
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.mgNf'),
+             case when q.known is distinct from concat(r.version, '.', r.xmin, '.mgNf') then concat(' ', app.full_promotions(r)) end) as answer from app.promotions r where r.id = q.id and q.answer is null offset 0
         ) r on true;
   end loop;
 end
@@ -4519,9 +4468,10 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_orders(askers text[], wanted uuid[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'
+-- or 'unauthenticated'.
+create or replace function app.load_orders(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -4529,8 +4479,8 @@ declare
   seen text[];
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -4538,18 +4488,20 @@ begin
       continue;
     end if;
     select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+      from unnest(asker.ids, asker.known) with ordinality q (id, known, nth)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_orders(r)) as answer from app.orders r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.2uBY'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.2uBY') then concat(' ', app.full_orders(r)) end) as answer from app.orders r where r.id = q.id offset 0
       ) r on true;
     if array_position(seen, null) is not null then
       perform gesta.enter('system');
     end if;
     return query
       select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        from unnest(asker.places, asker.ids, asker.known, seen) q (place, id, known, answer)
         left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_orders(r)) as answer from app.orders r where r.id = q.id and q.answer is null offset 0
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.2uBY'),
+             case when q.known is distinct from concat(r.version, '.', r.xmin, '.2uBY') then concat(' ', app.full_orders(r)) end) as answer from app.orders r where r.id = q.id and q.answer is null offset 0
         ) r on true;
   end loop;
 end
@@ -5395,9 +5347,10 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_wallets(askers text[], wanted uuid[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'
+-- or 'unauthenticated'.
+create or replace function app.load_wallets(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -5405,8 +5358,8 @@ declare
   seen text[];
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -5414,18 +5367,20 @@ begin
       continue;
     end if;
     select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+      from unnest(asker.ids, asker.known) with ordinality q (id, known, nth)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_wallets(r)) as answer from app.wallets r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.f3I_'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.f3I_') then concat(' ', app.full_wallets(r)) end) as answer from app.wallets r where r.id = q.id offset 0
       ) r on true;
     if array_position(seen, null) is not null then
       perform gesta.enter('system');
     end if;
     return query
       select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        from unnest(asker.places, asker.ids, asker.known, seen) q (place, id, known, answer)
         left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_wallets(r)) as answer from app.wallets r where r.id = q.id and q.answer is null offset 0
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.f3I_'),
+             case when q.known is distinct from concat(r.version, '.', r.xmin, '.f3I_') then concat(' ', app.full_wallets(r)) end) as answer from app.wallets r where r.id = q.id and q.answer is null offset 0
         ) r on true;
   end loop;
 end
@@ -6176,9 +6131,10 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_transfers(askers text[], wanted uuid[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'
+-- or 'unauthenticated'.
+create or replace function app.load_transfers(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -6186,8 +6142,8 @@ declare
   seen text[];
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -6195,18 +6151,20 @@ begin
       continue;
     end if;
     select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+      from unnest(asker.ids, asker.known) with ordinality q (id, known, nth)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_transfers(r)) as answer from app.transfers r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.P9na'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.P9na') then concat(' ', app.full_transfers(r)) end) as answer from app.transfers r where r.id = q.id offset 0
       ) r on true;
     if array_position(seen, null) is not null then
       perform gesta.enter('system');
     end if;
     return query
       select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        from unnest(asker.places, asker.ids, asker.known, seen) q (place, id, known, answer)
         left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_transfers(r)) as answer from app.transfers r where r.id = q.id and q.answer is null offset 0
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.P9na'),
+             case when q.known is distinct from concat(r.version, '.', r.xmin, '.P9na') then concat(' ', app.full_transfers(r)) end) as answer from app.transfers r where r.id = q.id and q.answer is null offset 0
         ) r on true;
   end loop;
 end
@@ -6881,9 +6839,10 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_files(askers text[], wanted uuid[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'
+-- or 'unauthenticated'.
+create or replace function app.load_files(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -6891,8 +6850,8 @@ declare
   seen text[];
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -6900,18 +6859,20 @@ begin
       continue;
     end if;
     select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+      from unnest(asker.ids, asker.known) with ordinality q (id, known, nth)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_files(r)) as answer from app.files r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.1RRP'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.1RRP') then concat(' ', app.full_files(r)) end) as answer from app.files r where r.id = q.id offset 0
       ) r on true;
     if array_position(seen, null) is not null then
       perform gesta.enter('system');
     end if;
     return query
       select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        from unnest(asker.places, asker.ids, asker.known, seen) q (place, id, known, answer)
         left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_files(r)) as answer from app.files r where r.id = q.id and q.answer is null offset 0
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.1RRP'),
+             case when q.known is distinct from concat(r.version, '.', r.xmin, '.1RRP') then concat(' ', app.full_files(r)) end) as answer from app.files r where r.id = q.id and q.answer is null offset 0
         ) r on true;
   end loop;
 end
@@ -7666,9 +7627,10 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_documents(askers text[], wanted uuid[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'
+-- or 'unauthenticated'.
+create or replace function app.load_documents(askers text[], wanted uuid[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -7676,8 +7638,8 @@ declare
   seen text[];
 begin
   for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
+    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids, array_agg(q.known) as known
+      from unnest(askers, wanted, known) with ordinality q (who, id, known, place)
       group by q.who
   loop
     if not gesta.enter(asker.who) then
@@ -7685,18 +7647,20 @@ begin
       continue;
     end if;
     select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+      from unnest(asker.ids, asker.known) with ordinality q (id, known, nth)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_documents(r)) as answer from app.documents r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.J3ZN'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.J3ZN') then concat(' ', app.full_documents(r)) end) as answer from app.documents r where r.id = q.id offset 0
       ) r on true;
     if array_position(seen, null) is not null then
       perform gesta.enter('system');
     end if;
     return query
       select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+        from unnest(asker.places, asker.ids, asker.known, seen) q (place, id, known, answer)
         left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_documents(r)) as answer from app.documents r where r.id = q.id and q.answer is null offset 0
+          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.J3ZN'),
+             case when q.known is distinct from concat(r.version, '.', r.xmin, '.J3ZN') then concat(' ', app.full_documents(r)) end) as answer from app.documents r where r.id = q.id and q.answer is null offset 0
         ) r on true;
   end loop;
 end
@@ -9122,7 +9086,7 @@ grant execute on function
   app.read_drinks(text[], bigint[], text[]),
   app.find_drinks(text[], text[], text[], text[]),
   app.count_drinks(text, jsonb, boolean),
-  app.load_drinks(text[], bigint[]),
+  app.load_drinks(text[], bigint[], text[]),
   app.past_drinks(text[], bigint[], timestamp with time zone[], integer[]),
   app.history_drinks(text[], bigint[], boolean[], integer[], integer[], integer[]),
   app.write_drinks(jsonb),
@@ -9136,7 +9100,7 @@ grant execute on function
   app.read_users(text[], uuid[], text[]),
   app.find_users(text[], text[], text[], text[]),
   app.count_users(text, jsonb, boolean),
-  app.load_users(text[], uuid[]),
+  app.load_users(text[], uuid[], text[]),
   app.past_users(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_users(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.load_users_by_email(text[]),
@@ -9152,7 +9116,7 @@ grant execute on function
   app.read_restaurants(text[], uuid[], text[]),
   app.find_restaurants(text[], text[], text[], text[]),
   app.count_restaurants(text, jsonb, boolean),
-  app.load_restaurants(text[], uuid[]),
+  app.load_restaurants(text[], uuid[], text[]),
   app.past_restaurants(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_restaurants(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_restaurants(jsonb)
@@ -9166,7 +9130,7 @@ grant execute on function
   app.find_menu_items(text[], text[], text[], text[]),
   app.count_menu_items(text, jsonb, boolean),
   app.aggregate_menu_items(text, jsonb),
-  app.load_menu_items(text[], uuid[]),
+  app.load_menu_items(text[], uuid[], text[]),
   app.past_menu_items(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_menu_items(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_menu_items(jsonb),
@@ -9180,7 +9144,7 @@ grant execute on function
   app.read_promotions(text[], uuid[], text[]),
   app.find_promotions(text[], text[], text[], text[]),
   app.count_promotions(text, jsonb, boolean),
-  app.load_promotions(text[], uuid[]),
+  app.load_promotions(text[], uuid[], text[]),
   app.past_promotions(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_promotions(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.load_promotions_by_code(text[]),
@@ -9195,7 +9159,7 @@ grant execute on function
   app.find_orders(text[], text[], text[], text[]),
   app.count_orders(text, jsonb, boolean),
   app.aggregate_orders(text, jsonb),
-  app.load_orders(text[], uuid[]),
+  app.load_orders(text[], uuid[], text[]),
   app.past_orders(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_orders(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_orders(jsonb),
@@ -9209,7 +9173,7 @@ grant execute on function
   app.read_wallets(text[], uuid[], text[]),
   app.find_wallets(text[], text[], text[], text[]),
   app.count_wallets(text, jsonb, boolean),
-  app.load_wallets(text[], uuid[]),
+  app.load_wallets(text[], uuid[], text[]),
   app.past_wallets(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_wallets(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.load_wallets_by_user_id(text[]),
@@ -9223,7 +9187,7 @@ grant execute on function
   app.read_transfers(text[], uuid[], text[]),
   app.find_transfers(text[], text[], text[], text[]),
   app.count_transfers(text, jsonb, boolean),
-  app.load_transfers(text[], uuid[]),
+  app.load_transfers(text[], uuid[], text[]),
   app.past_transfers(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_transfers(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_transfers(jsonb)
@@ -9236,7 +9200,7 @@ grant execute on function
   app.read_files(text[], uuid[], text[]),
   app.find_files(text[], text[], text[], text[]),
   app.count_files(text, jsonb, boolean),
-  app.load_files(text[], uuid[]),
+  app.load_files(text[], uuid[], text[]),
   app.past_files(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_files(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_files(jsonb)
@@ -9249,7 +9213,7 @@ grant execute on function
   app.read_documents(text[], uuid[], text[]),
   app.find_documents(text[], text[], text[], text[]),
   app.count_documents(text, jsonb, boolean),
-  app.load_documents(text[], uuid[]),
+  app.load_documents(text[], uuid[], text[]),
   app.past_documents(text[], uuid[], timestamp with time zone[], integer[]),
   app.history_documents(text[], uuid[], boolean[], integer[], integer[], integer[]),
   app.write_documents(jsonb)

@@ -115,39 +115,20 @@ begin
 end
 $$;
 
--- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_drinks(askers text[], wanted bigint[])
+-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'.
+create or replace function app.load_drinks(askers text[], wanted bigint[], known text[])
 returns table (place bigint, answer text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  asker record;
-  seen text[];
 begin
-  for asker in
-    select q.who, array_agg(q.place) as places, array_agg(q.id) as ids
-      from unnest(askers, wanted) with ordinality q (who, id, place)
-      group by q.who
-  loop
-    if not gesta.enter(asker.who) then
-      return query select p, 'unauthenticated' from unnest(asker.places) p;
-      continue;
-    end if;
-    select array_agg(r.answer order by q.nth) into seen
-      from unnest(asker.ids) with ordinality q (id, nth)
+  perform gesta.enter('system');
+  return query
+    select q.place, coalesce(r.answer, 'missing')
+      from unnest(wanted, known) with ordinality q (id, known, place)
       left join lateral (
-        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r)) as answer from app.drinks r where r.id = q.id offset 0
+        select concat('visible', case when r.deleted_at is not null then '_gone' end, ' ', concat(r.version, '.', r.xmin, '.CY2i'),
+               case when q.known is distinct from concat(r.version, '.', r.xmin, '.CY2i') then concat(' ', app.full_drinks(r)) end) as answer from app.drinks r where r.id = q.id offset 0
       ) r on true;
-    if array_position(seen, null) is not null then
-      perform gesta.enter('system');
-    end if;
-    return query
-      select q.place, coalesce(q.answer, r.answer, 'missing')
-        from unnest(asker.places, asker.ids, seen) q (place, id, answer)
-        left join lateral (
-          select concat('hidden', case when r.deleted_at is not null then '_gone' end, ' ', app.full_drinks(r)) as answer from app.drinks r where r.id = q.id and q.answer is null offset 0
-        ) r on true;
-  end loop;
 end
 $$;
 
@@ -1200,7 +1181,7 @@ grant execute on function
   app.read_drinks(text[], bigint[], text[]),
   app.find_drinks(text[], text[], text[], text[]),
   app.count_drinks(text, jsonb, boolean),
-  app.load_drinks(text[], bigint[]),
+  app.load_drinks(text[], bigint[], text[]),
   app.past_drinks(text[], bigint[], timestamp with time zone[], integer[]),
   app.history_drinks(text[], bigint[], boolean[], integer[], integer[], integer[]),
   app.write_drinks(jsonb),

@@ -1,7 +1,7 @@
 import type { EntityPlan, IndexPlan, Plan } from "../../plan/plan.ts";
 import { ident, indent } from "../sql-text.ts";
 import { columnsOf, columnType } from "../tables/column-type.ts";
-import { recordStamp } from "./record-stamp.ts";
+import { recordStamp, wholeStamp } from "./record-stamp.ts";
 
 /**
  * The functions through which records are read. One statement answers many callers: each actor enters once, all of
@@ -11,7 +11,7 @@ import { recordStamp } from "./record-stamp.ts";
 export const emitReadFunctions = (plan: Plan, entity: EntityPlan): string =>
   [
     emitRead(plan, entity),
-    emitLoad(entity),
+    emitLoad(plan, entity),
     ...entity.indexes.filter(({ unique }) => unique).map((index) => emitLoadBy(entity, index)),
   ].join("\n\n");
 
@@ -63,34 +63,57 @@ end
 $$;`;
 }
 
-function emitLoad(entity: EntityPlan): string {
+function emitLoad(plan: Plan, entity: EntityPlan): string {
   const { name } = entity;
+  const stamp = wholeStamp(plan, entity, "r");
   const answer = (seen: string) =>
-    `concat('${seen}', case when r.deleted_at is not null then '_gone' end, ' ', app.full_${name}(r)) as answer`;
-  return `-- Records for decisions, whole, and whether the asker may see them: 'visible <json>', 'hidden <json>', the same
--- with '_gone' for deleted ones, 'missing' or 'unauthenticated'.
-create or replace function app.load_${name}(askers text[], wanted ${idType(entity)}[])
+    `concat('${seen}', case when r.deleted_at is not null then '_gone' end, ' ', ${stamp},
+         case when q.known is distinct from ${stamp} then concat(' ', app.full_${name}(r)) end) as answer`;
+  // What everybody may read needs nobody to enter: one query for all of them. Actors do, or one who is not let in any more
+  // would be found.
+  const isOpen = entity.read.kind === "anyone" && plan.actors?.entity !== name;
+  return `-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
+-- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'${
+    isOpen
+      ? ""
+      : `
+-- or 'unauthenticated'`
+  }.
+create or replace function app.load_${name}(askers text[], wanted ${idType(entity)}[], known text[])
 returns table (place bigint, answer text)
 ${asOwner}
-declare
+${isOpen ? loadForAll(entity, answer("visible")) : loadPerAsker(entity, answer)}
+$$;`;
+}
+
+const loadForAll = (entity: EntityPlan, answer: string): string => `begin
+  perform gesta.enter('system');
+  return query
+    select q.place, coalesce(r.answer, 'missing')
+      from unnest(wanted, known) with ordinality q (id, known, place)
+${indent(oneById(entity, answer), 6)};
+end`;
+
+const loadPerAsker = (entity: EntityPlan, answer: (seen: string) => string): string => `declare
   asker record;
   seen text[];
 begin
-${perAsker(`select array_agg(r.answer order by q.nth) into seen
-  from unnest(asker.ids) with ordinality q (id, nth)
+${perAsker(
+  `select array_agg(r.answer order by q.nth) into seen
+  from unnest(asker.ids, asker.known) with ordinality q (id, known, nth)
 ${indent(oneById(entity, answer("visible")), 2)};
 if array_position(seen, null) is not null then
   perform gesta.enter('system');
 end if;
 return query
   select q.place, coalesce(q.answer, r.answer, 'missing')
-    from unnest(asker.places, asker.ids, seen) q (place, id, answer)
+    from unnest(asker.places, asker.ids, asker.known, seen) q (place, id, known, answer)
     left join lateral (
-      select ${answer("hidden")} from app.${ident(name)} r where r.id = q.id and q.answer is null offset 0
-    ) r on true;`)}
-end
-$$;`;
-}
+      select ${answer("hidden")} from app.${ident(entity.name)} r where r.id = q.id and q.answer is null offset 0
+    ) r on true;`,
+  ["known"],
+)}
+end`;
 
 function emitLoadBy(entity: EntityPlan, { columns: [key = ""], caseless }: IndexPlan): string {
   const { name } = entity;

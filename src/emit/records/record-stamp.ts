@@ -17,6 +17,14 @@ export function recordStamp(plan: Plan, entity: EntityPlan, row: string): string
       ? []
       : [`case when (select gesta.is_system()) or ${policyCondition(plan, entity, readBy, row)} then 1 else 0 end`],
   );
+  return `concat(${[stateOf(plan, entity, row), ...masks].join(", ")})`;
+}
+
+/** The same for a record as decisions need it: whole, whoever asks. */
+export const wholeStamp = (plan: Plan, entity: EntityPlan, row: string): string =>
+  `concat(${stateOf(plan, entity, row)})`;
+
+function stateOf(plan: Plan, entity: EntityPlan, row: string): string {
   const form = createHash("sha256").update(emitRecordJson(plan, entity)).digest("base64url").slice(0, 4);
-  return `concat(${[`${row}.version, '.', ${row}.xmin, '.${form}'`, ...masks].join(", ")})`;
+  return `${row}.version, '.', ${row}.xmin, '.${form}'`;
 }

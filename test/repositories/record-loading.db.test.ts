@@ -1,0 +1,104 @@
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import delivery from "../../examples/delivery/application.ts";
+import type { Engine } from "../../src/database/engine.ts";
+import { postgresEngine } from "../../src/database/engines/postgres.ts";
+import { seedId } from "../../src/declare/application.ts";
+import { silent } from "../../src/kernel/observation.ts";
+import { makePlan } from "../../src/plan/make-plan.ts";
+import { type RecordsRepository, recordsRepository } from "../../src/repositories/records-repository.ts";
+import { runDelivery, type TestApplication } from "../support/running-application.ts";
+
+/** What the database answers when decisions ask for records: known ones are not sent, and nothing old is decided on. */
+let app: TestApplication;
+let owner: pg.Client;
+let engine: Engine;
+let records: RecordsRepository;
+const answers: string[] = [];
+
+beforeAll(async () => {
+  app = await runDelivery("postgres");
+  owner = new pg.Client({ connectionString: app.databaseUrl ?? "" });
+  await owner.connect();
+  engine = postgresEngine({ url: app.databaseUrl ?? "", poolSize: 2, observe: silent });
+  const listening: Engine = {
+    ...engine,
+    async run(...asked: Parameters<Engine["run"]>) {
+      const rows = await engine.run(...asked);
+      answers.push(...rows.map((row) => String(row[1])));
+      return rows;
+    },
+  };
+  records = recordsRepository(listening, makePlan(delivery).plan);
+});
+afterAll(async () => {
+  await engine?.close();
+  await owner?.end();
+  await app?.stop();
+});
+
+const customer = seedId("users", "customer1");
+async function anItem(): Promise<string> {
+  const { rows } = await owner.query("select id from app.menu_items where deleted_at is null order by id limit 1");
+  return rows[0].id;
+}
+
+test("a record that is known is not sent again, to whomever, and each decision has its own", async () => {
+  const id = await anItem();
+  const first = await records.load("menu_items", customer, id);
+  answers.length = 0;
+  const all = await Promise.all([
+    records.load("menu_items", customer, id),
+    records.load("menu_items", null, id),
+    records.load("menu_items", seedId("users", "staff1"), id),
+    records.loadAll("menu_items", customer, [id, seedId("users", "nobody")]),
+  ]);
+  expect(answers.toSorted()).toEqual(["missing", ...Array(4).fill(expect.stringMatching(/^visible \S+$/))]);
+  const [one, , , [many, missing]] = all;
+  expect([one, many]).toEqual([first, first]);
+  expect(missing).toEqual({ outcome: "missing" });
+  expect("record" in first && first.record.id).toBe(id);
+  expect("record" in one && "record" in first && one.record !== first.record).toBe(true);
+});
+
+test("what a superuser changes behind all triggers is decided on at once", async () => {
+  const id = await anItem();
+  await records.load("menu_items", customer, id);
+  await owner.query("begin");
+  await owner.query("set local session_replication_role = replica");
+  await owner.query("update app.menu_items set price = 77.5 where id = $1", [id]);
+  await owner.query("commit");
+  expect(await records.load("menu_items", customer, id)).toMatchObject({ outcome: "visible", record: { price: 77.5 } });
+});
+
+test("a record that is known is hidden from others, and gone when it is deleted", async () => {
+  const { rows } = await owner.query("select id from app.orders where user_id = $1 limit 1", [customer]);
+  const load = async (who: string) => records.load("orders", seedId("users", who), rows[0].id);
+  for (const [who, outcome] of [
+    ["customer1", "visible"],
+    ["customer2", "hidden"],
+    ["admin", "visible"],
+    ["customer2", "hidden"],
+    ["nobody", "unauthenticated"],
+  ] as const) {
+    const loaded = await load(who);
+    expect([who, loaded.outcome]).toEqual([who, outcome]);
+    expect("record" in loaded ? loaded.record.user_id : customer).toBe(customer);
+  }
+  await owner.query("update app.orders set deleted_at = now() where id = $1", [rows[0].id]);
+  expect([await load("customer1"), await load("customer2")]).toMatchObject([
+    { outcome: "visible_gone", record: { id: rows[0].id } },
+    { outcome: "hidden_gone", record: { id: rows[0].id } },
+  ]);
+  answers.length = 0;
+  await load("customer1");
+  await load("customer2");
+  expect(answers).toEqual([expect.stringMatching(/^visible_gone \S+$/), expect.stringMatching(/^hidden_gone \S+$/)]);
+});
+
+test("personal records are never kept: they are sent each time", async () => {
+  await records.load("users", customer, customer);
+  answers.length = 0;
+  await records.load("users", customer, customer);
+  expect(answers).toEqual([expect.stringMatching(/^visible \S+ \{"id":/)]);
+});
