@@ -3,11 +3,12 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import delivery from "../../examples/delivery/application.ts";
 import type { Engine } from "../../src/database/engine.ts";
 import { postgresEngine } from "../../src/database/engines/postgres.ts";
-import { seedId } from "../../src/declare/application.ts";
+import { application, seedId } from "../../src/declare/application.ts";
+import { anyone, entity, oneOf, text, workflow } from "../../src/index.ts";
 import { silent } from "../../src/kernel/observation.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import { type RecordsRepository, recordsRepository } from "../../src/repositories/records-repository.ts";
-import { runDelivery, type TestApplication } from "../support/running-application.ts";
+import { runApplication, runDelivery, type TestApplication } from "../support/running-application.ts";
 
 /** What the database answers when decisions ask for records: known ones are not sent, and nothing old is decided on. */
 let app: TestApplication;
@@ -101,4 +102,42 @@ test("personal records are never kept: they are sent each time", async () => {
   answers.length = 0;
   await records.load("users", customer, customer);
   expect(answers).toEqual([expect.stringMatching(/^visible \S+ \{"id":/)]);
+});
+
+test("actors that everybody may read are let in by what they are all the same", async () => {
+  const people = entity(
+    "people",
+    {
+      fields: { name: text(), role: oneOf({ values: ["guest"], setBy: "system", default: "guest" }) },
+      lifecycle: workflow({
+        initial: "active",
+        states: { active: { on: { retire: "retired" } }, retired: { final: true } },
+      }),
+      read: anyone,
+      singular: "person",
+      lint: { accept: { open_write: "what is tested" } },
+    },
+    ({ creates, moves }) => ({
+      register: creates("PersonRegistered", { by: anyone }),
+      retire: moves("PersonRetired", { by: anyone }),
+    }),
+  );
+  const open = application("open", {
+    entities: [people],
+    actors: { entity: "people", role: "role", active: ["active"] },
+    seed: [],
+  });
+  const running = await runApplication(open, "postgres");
+  const own = postgresEngine({ url: running.databaseUrl ?? "", poolSize: 1, observe: silent });
+  try {
+    const { load } = recordsRepository(own, makePlan(open).plan);
+    const { body } = await running.call("POST", "/people", null, { name: "Kim" });
+    expect(await load("people", body.id, body.id)).toMatchObject({ outcome: "visible", record: { name: "Kim" } });
+    expect((await running.call("POST", `/people/${body.id}/retire`, null, {})).status).toBe(200);
+    expect(await load("people", body.id, body.id)).toEqual({ outcome: "unauthenticated" });
+    expect(await load("people", null, body.id)).toMatchObject({ outcome: "visible", record: { status: "retired" } });
+  } finally {
+    await own.close();
+    await running.stop();
+  }
 });
