@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { Batch } from "../../src/database/batch.ts";
 import { DatabaseError } from "../../src/database/engine.ts";
 import { Refusal } from "../../src/kernel/refusal.ts";
@@ -83,4 +83,97 @@ test("what takes too long takes nobody along, and no more than two of a batch ar
   const answers = await Promise.allSettled(["slow 1", "good", "slow 2", "late"].map((question) => batch.ask(question)));
   expect(answers.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "rejected", "rejected"]);
   expect(asked).toEqual(["slow 1,good,slow 2,late", "slow 1", "good", "slow 2"]);
+});
+
+const patient = { size: 16, lanes: 2, patience: 20, waiting: 100 };
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const turns = async () => {
+  for (let nth = 0; nth < 5; nth++) await turn();
+};
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A batch whose statements end when they are told to. */
+function held(limits: typeof patient) {
+  const asked: string[] = [];
+  const ends = new Map<string, () => void>();
+  const batch = new Batch<string, string>(async (questions) => {
+    asked.push(questions.join());
+    await new Promise<void>((resolve) => ends.set(questions.join(), resolve));
+    return questions;
+  }, limits);
+  return { asked, ask: (question: string) => batch.ask(question), end: (questions: string) => ends.get(questions)?.() };
+}
+
+test("where statements are patient, what comes while one is under way leaves with the next one", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const { asked, ask, end } = held(patient);
+  const first = ask("a");
+  await turns();
+  const others = [ask("b"), ask("c")];
+  await turns();
+  expect(asked).toEqual(["a"]);
+  end("a");
+  expect(await first).toBe("a");
+  expect(asked).toEqual(["a", "b,c"]);
+  end("b,c");
+  expect(await Promise.all(others)).toEqual(["b", "c"]);
+});
+
+test("beside a patient statement that takes long others leave, each when it comes", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const { asked, ask, end } = held(patient);
+  const blocked = ask("blocked");
+  await turns();
+  const second = ask("b");
+  await turns();
+  expect(asked).toEqual(["blocked"]);
+  vi.advanceTimersByTime(20);
+  expect(asked).toEqual(["blocked", "b"]);
+  end("b");
+  expect(await second).toBe("b");
+  const third = ask("c");
+  await turns();
+  expect(asked).toEqual(["blocked", "b", "c"]);
+  const fourth = ask("d");
+  vi.advanceTimersByTime(20);
+  await turns();
+  expect(asked, "no more statements than lanes").toEqual(["blocked", "b", "c"]);
+  end("c");
+  end("blocked");
+  expect(await Promise.all([blocked, third])).toEqual(["blocked", "c"]);
+  end("d");
+  expect(await fourth).toBe("d");
+});
+
+test("of patient statements the next leaves before the answers to the last are given out", async () => {
+  const done: string[] = [];
+  const batch = new Batch<string, string>(async (questions) => {
+    // As a pool lends its connections.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    done.push(`asked ${questions.join()}`);
+    await turns();
+    return questions;
+  }, patient);
+  const told = (question: string) => batch.ask(question).then((answer) => done.push(`told ${answer}`));
+  const first = told("a");
+  await turn();
+  await Promise.all([first, told("b")]);
+  expect(done).toEqual(["asked a", "asked b", "told a", "told b"]);
+});
+
+test("eight questions of a patient batch leave before the turn ends, fewer at its end", async () => {
+  const { asked, ask, end } = held(patient);
+  const eight = Array.from({ length: 8 }, (_, nth) => ask(`${nth}`));
+  expect(asked).toEqual(["0,1,2,3,4,5,6,7"]);
+  end("0,1,2,3,4,5,6,7");
+  expect(await Promise.all(eight)).toHaveLength(8);
+  const one = ask("one");
+  expect(asked).toHaveLength(1);
+  await turns();
+  expect(asked).toEqual(["0,1,2,3,4,5,6,7", "one"]);
+  end("one");
+  expect(await one).toBe("one");
 });
