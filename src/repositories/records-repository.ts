@@ -147,7 +147,7 @@ export interface RecordsRepository {
 
 const readLimits = { size: 32, lanes: 2, waiting: 1000 };
 const listLimits = { size: 32, lanes: 2, waiting: 1000 };
-/** Writes of one entity meet each other's index pages and wait for the same disk: one statement at a time, as a rule. */
+/** One statement at a time, as a rule, and the next at once: two hinder each other and Node (docs/decisions/0034). */
 const writeLimits = { size: 32, lanes: 2, patience: 20, waiting: 1000 };
 /** A statement of a thousand commands holds its connection for long: the others stay free for the rest. */
 const wholeWrites = { size: 1, lanes: 2, waiting: 100 };
