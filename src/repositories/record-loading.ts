@@ -1,7 +1,8 @@
 import { Batch, type BatchLimits } from "../database/batch.ts";
 import type { Engine } from "../database/engine.ts";
 import type { JsonObject } from "../kernel/json.ts";
-import type { EntityPlan } from "../plan/plan.ts";
+import { isOpen } from "../plan/open-entities.ts";
+import type { EntityPlan, Plan } from "../plan/plan.ts";
 import { inPlace, split, unexpected } from "./answers.ts";
 import type { KnownBody, RecordMemory } from "./record-memory.ts";
 import type { Who } from "./record-reading.ts";
@@ -25,16 +26,26 @@ interface Wanted {
   readonly id: string;
 }
 
-/** As in reading, a record whose text is known is not sent again; each decision has an object of its own all the same. */
+/** A record as the database has it: each decision makes an object of its own of it. */
+type LoadedText =
+  | { readonly outcome: WithRecord; readonly body: string }
+  | { readonly outcome: Exclude<LoadedRecord["outcome"], WithRecord> };
+
+/**
+ * As in reading, a record whose text is known is not sent again. Questions that have the same answer are asked once:
+ * those of one actor, and of all where everybody may read the records.
+ */
 export function recordLoading(
   engine: Engine,
-  { name, id, indexes }: EntityPlan,
+  plan: Plan,
+  entity: EntityPlan,
   memory: RecordMemory,
   limits: BatchLimits,
 ): RecordLoading {
-  const idType = id === "serial" ? "bigint" : "uuid";
+  const { name, indexes } = entity;
+  const idType = entity.id === "serial" ? "bigint" : "uuid";
   const text = `select place, answer from app.load_${name}($1::text[], $2::${idType}[], $3::text[])`;
-  const load = async (wanted: readonly Wanted[]): Promise<readonly LoadedRecord[]> => {
+  const load = async (wanted: readonly Wanted[]): Promise<readonly LoadedText[]> => {
     const known = wanted.map((each) => memory.whole(each.id));
     const rows = await engine.run({ name: `load_${name}`, text, writes: false }, [
       wanted.map(({ who }) => who),
@@ -43,34 +54,42 @@ export function recordLoading(
     ]);
     return inPlace(rows, (answer, index) => loadedIn(answer, wanted[index]?.id ?? "", known[index]));
   };
-  const loadedIn = (answer: string, wanted: string, known: KnownBody | undefined): LoadedRecord => {
+  const loadedIn = (answer: string, wanted: string, known: KnownBody | undefined): LoadedText => {
     const { word: outcome, rest } = split(answer);
     if (!hasRecord(outcome)) return withoutRecord(outcome);
     const { word: stamp, rest: body } = split(rest);
     if (body !== "") memory.keepWhole(wanted, stamp, body);
     else if (stamp !== known?.stamp) throw unexpected(answer);
-    return { outcome, record: JSON.parse(body === "" ? (known?.body ?? "") : body) };
+    return { outcome, body: body === "" ? (known?.body ?? "") : body };
   };
-  const batch = new Batch<Wanted, LoadedRecord>(load, limits);
+  const batch = new Batch<Wanted, LoadedText>(
+    load,
+    limits,
+    isOpen(plan, entity) ? ({ id }) => id : ({ who, id }) => `${who} ${id}`,
+  );
   const byKey = (key: string) =>
-    new Batch<string, LoadedRecord>(async (values) => {
-      const found = `select place, answer from app.load_${name}_by_${key}($1::text[])`;
-      const rows = await engine.run({ name: `load_${name}_by_${key}`, text: found, writes: false }, [values]);
-      return inPlace(rows, (answer) => {
-        const { word: outcome, rest } = split(answer);
-        return hasRecord(outcome) ? { outcome, record: JSON.parse(rest) } : withoutRecord(outcome);
-      });
-    }, limits);
+    new Batch<string, LoadedText>(
+      async (values) => {
+        const found = `select place, answer from app.load_${name}_by_${key}($1::text[])`;
+        const rows = await engine.run({ name: `load_${name}_by_${key}`, text: found, writes: false }, [values]);
+        return inPlace(rows, (answer) => {
+          const { word: outcome, rest } = split(answer);
+          return hasRecord(outcome) ? { outcome, body: rest } : withoutRecord(outcome);
+        });
+      },
+      limits,
+      (value) => value,
+    );
   const keys = new Map(
     indexes.flatMap(({ unique, columns: [key = ""] }) => (unique ? [[key, byKey(key)] as const] : [])),
   );
   return {
-    one: (who, wanted) => batch.ask({ who, id: wanted }),
-    all: (who, ids) => load(ids.map((each) => ({ who, id: each }))),
-    by(key, value) {
+    one: async (who, wanted) => recordIn(await batch.ask({ who, id: wanted })),
+    all: async (who, ids) => (await load(ids.map((each) => ({ who, id: each })))).map(recordIn),
+    async by(key, value) {
       const asked = keys.get(key);
       if (asked === undefined) throw new Error(`'${key}' of ${name} is not unique`);
-      return asked.ask(value);
+      return recordIn(await asked.ask(value));
     },
   };
 }
@@ -80,7 +99,10 @@ type WithRecord = Extract<LoadedRecord, { readonly record: JsonObject }>["outcom
 const hasRecord = (word: string): word is WithRecord =>
   word === "visible" || word === "hidden" || word === "visible_gone" || word === "hidden_gone";
 
-function withoutRecord(word: string): LoadedRecord {
+const recordIn = (loaded: LoadedText): LoadedRecord =>
+  "body" in loaded ? { outcome: loaded.outcome, record: JSON.parse(loaded.body) } : loaded;
+
+function withoutRecord(word: string): Exclude<LoadedText, { readonly body: string }> {
   if (word === "missing" || word === "unauthenticated") return { outcome: word };
   throw unexpected(word);
 }

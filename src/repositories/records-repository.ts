@@ -164,7 +164,7 @@ export function recordsRepository(engine: Engine, plan: Plan, keys = schemaKeys(
     plan.entities.map((entity) => {
       // What is personal stays in the database, where a purge finds it.
       const memory = personalFields(entity).length > 0 ? noMemory : memoryOf(entity.name);
-      return [entity.name, ofEntity(engine, entity, personal, memory)];
+      return [entity.name, ofEntity(engine, plan, entity, personal, memory)];
     }),
   );
   const of = (name: string) => {
@@ -207,7 +207,7 @@ export function recordsRepository(engine: Engine, plan: Plan, keys = schemaKeys(
   };
 }
 
-function ofEntity(engine: Engine, entity: EntityPlan, personal: PersonalValues, memory: RecordMemory) {
+function ofEntity(engine: Engine, plan: Plan, entity: EntityPlan, personal: PersonalValues, memory: RecordMemory) {
   const { name } = entity;
   const writeAllText = `select app.write_all_${name}($1::jsonb, $2::jsonb)`;
   const writeText = `select app.write_${name}($1::jsonb)`;
@@ -218,7 +218,7 @@ function ofEntity(engine: Engine, entity: EntityPlan, personal: PersonalValues, 
   return {
     reading,
     pages: recordPages({ engine, entity, memory, personal, limits }),
-    loading: recordLoading(engine, entity, memory, reads),
+    loading: recordLoading(engine, plan, entity, memory, reads),
     writeAll: new Batch<OneCall, WrittenWhole>(async ([whole]) => {
       if (whole === undefined) return [];
       const { commands, call } = whole;

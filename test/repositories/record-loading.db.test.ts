@@ -54,12 +54,46 @@ test("a record that is known is not sent again, to whomever, and each decision h
     records.load("menu_items", seedId("users", "staff1"), id),
     records.loadAll("menu_items", customer, [id, seedId("users", "nobody")]),
   ]);
-  expect(answers.toSorted()).toEqual(["missing", ...Array(4).fill(expect.stringMatching(/^visible \S+$/))]);
+  expect(answers.toSorted(), "once by the three, once by the list").toEqual([
+    "missing",
+    ...Array(2).fill(expect.stringMatching(/^visible \S+$/)),
+  ]);
   const [one, , , [many, missing]] = all;
   expect([one, many]).toEqual([first, first]);
   expect(missing).toEqual({ outcome: "missing" });
   expect("record" in first && first.record.id).toBe(id);
   expect("record" in one && "record" in first && one.record !== first.record).toBe(true);
+});
+
+test("what decisions ask for at the same moment is asked once, and each has its own", async () => {
+  const id = await anItem();
+  const code = async () => records.loadBy("promotions", "code", "TEN");
+  answers.length = 0;
+  const [one, other, third, fourth] = await Promise.all([
+    records.load("menu_items", customer, id),
+    records.load("menu_items", seedId("users", "staff1"), id),
+    code(),
+    code(),
+  ]);
+  expect(answers.toSorted()).toEqual([expect.stringMatching(/^hidden /), expect.stringMatching(/^visible /)]);
+  expect(other).toEqual(one);
+  expect(fourth).toEqual(third);
+  expect(third).toMatchObject({ outcome: "hidden", record: { code: "TEN" } });
+  for (const [mine, yours] of [
+    [one, other],
+    [third, fourth],
+  ] as const) {
+    expect("record" in mine && "record" in yours && mine.record !== yours.record).toBe(true);
+  }
+});
+
+test("where some may not read, one actor's equal questions are asked once, and another's apart", async () => {
+  const { rows } = await owner.query("select id from app.orders where user_id = $1 limit 1", [customer]);
+  const load = async (who: string | null) => records.load("orders", who, rows[0].id);
+  answers.length = 0;
+  const loaded = await Promise.all([customer, customer, seedId("users", "customer2"), null].map(load));
+  expect(loaded.map(({ outcome }) => outcome)).toEqual(["visible", "visible", "hidden", "hidden"]);
+  expect(answers).toHaveLength(3);
 });
 
 test("what a superuser changes behind all triggers is decided on at once", async () => {

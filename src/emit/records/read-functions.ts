@@ -1,3 +1,4 @@
+import { isOpen } from "../../plan/open-entities.ts";
 import type { EntityPlan, IndexPlan, Plan } from "../../plan/plan.ts";
 import { ident, indent } from "../sql-text.ts";
 import { columnsOf, columnType } from "../tables/column-type.ts";
@@ -69,12 +70,11 @@ function emitLoad(plan: Plan, entity: EntityPlan): string {
   const answer = (seen: string) =>
     `concat('${seen}', case when r.deleted_at is not null then '_gone' end, ' ', ${stamp},
          case when q.known is distinct from ${stamp} then concat(' ', app.full_${name}(r)) end) as answer`;
-  // What everybody may read needs nobody to enter: one query for all of them. Actors do, or one who is not let in any more
-  // would be found.
-  const isOpen = entity.read.kind === "anyone" && plan.actors?.entity !== name;
+  // What everybody may read needs nobody to enter: one query for all of them.
+  const open = isOpen(plan, entity);
   return `-- Records for decisions, whole, and whether the asker may see them: 'visible <stamp> <json>', 'hidden <stamp> <json>', the
 -- same with '_gone' for deleted ones, each without the JSON where the asker knows what has this stamp; 'missing'${
-    isOpen
+    open
       ? ""
       : `
 -- or 'unauthenticated'`
@@ -82,7 +82,7 @@ function emitLoad(plan: Plan, entity: EntityPlan): string {
 create or replace function app.load_${name}(askers text[], wanted ${idType(entity)}[], known text[])
 returns table (place bigint, answer text)
 ${asOwner}
-${isOpen ? loadForAll(entity, answer("visible")) : loadPerAsker(entity, answer)}
+${open ? loadForAll(entity, answer("visible")) : loadPerAsker(entity, answer)}
 $$;`;
 }
 
