@@ -27,7 +27,8 @@ export interface Command extends SealedParts {
   /** The id of the event that records it. */
   readonly event: string;
   readonly set: JsonObject;
-  readonly secrets: JsonObject;
+  /** The hashes of new passwords, by their fields. */
+  readonly secrets?: JsonObject;
   readonly request: string | null;
   /** What `Idempotency-Key` makes of the request; absent without one. */
   readonly key?: string;
@@ -268,14 +269,8 @@ const sentText = (commands: readonly Command[]): string =>
       version: command.version ?? undefined,
       to: command.to ?? undefined,
       request: command.request ?? undefined,
-      secrets: isEmpty(command.secrets) ? undefined : command.secrets,
     })),
   );
-
-function isEmpty(object: JsonObject): boolean {
-  for (const _ in object) return false;
-  return true;
-}
 
 function parseWhole([reply = "", ...answers]: readonly string[]): WrittenWhole {
   if (reply === "refused") return { outcome: reply, answers: answers.map(parseWritten) };

@@ -1,4 +1,5 @@
 import { checkInput } from "../domain/check-input.ts";
+import { type Decision, decideChanges } from "../domain/decide-changes.ts";
 import { goneSince } from "../domain/deletion.ts";
 import { permits, referencesIn, visitorsMay } from "../domain/permit.ts";
 import { allowedActions } from "../domain/possible-actions.ts";
@@ -7,15 +8,15 @@ import type { Fault } from "../kernel/fault.ts";
 import { canonicalJson, type Json, type JsonObject } from "../kernel/json.ts";
 import { problems } from "../kernel/problem.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Actor } from "../plan/behaviour.ts";
+import type { Actor, Asking } from "../plan/behaviour.ts";
 import type { ActionPlan, EntityPlan, LifecyclePlan, Policy } from "../plan/plan.ts";
 import { inverseOf } from "../plan/undo-rules.ts";
 import type { Command, Written } from "../repositories/records-repository.ts";
 import type { CommandReply, CommandRequest, CommandsParts } from "./command.ts";
-import { decideChanges } from "./decide-changes.ts";
 import { decideEffects } from "./decide-effects.ts";
 import { demandConfirmation, hangingRefusal } from "./impact.ts";
 import { actorOf, KnownRecords } from "./known-records.ts";
+import { hashAll } from "./passwords.ts";
 import { demandUndoing, lastEvent, noLongerValid, placedEvent } from "./undo-event.ts";
 import { refusalOf, takenMeanwhile } from "./written-refusal.ts";
 
@@ -136,14 +137,15 @@ export async function decideCommand(
 
   const id = creates ? (request.id ?? (entity.id === "uuid" ? parts.newId() : null)) : request.id;
   const workflow = action.kind === "move" ? await parts.workflows.of(entity.name) : null;
-  const decision = await decideChanges(parts, entity, action, {
-    lifecycle: workflow?.lifecycle ?? null,
-    known,
-    actor,
-    state,
-    input: input.value,
+  const behaviour = parts.behaviours.get(`${entity.name}.${action.name}`);
+  const asking: Asking = { input: input.value, actor, now: parts.clock.now(), state };
+  const wanted = behaviour?.needs?.(asking);
+  const decision = decideChanges(behaviour, entity, action, {
+    asking,
+    needs: wanted === undefined ? {} : await known.needs(wanted),
     decided: request.decided ?? {},
     id,
+    lifecycle: workflow?.lifecycle ?? null,
   });
   const set = "declined" in decision ? input.value : decision.set;
   if (actor.type !== "system") {
@@ -180,7 +182,7 @@ export async function decideCommand(
     to: decision.to,
     type: decision.event,
     set: decision.set,
-    secrets: decision.secrets,
+    ...(decision.passwords === null ? null : { secrets: await hashAll(parts.passwords, decision.passwords) }),
     request: request.requestId,
     ...request.idempotency,
     ...(request.session == null ? null : { session: request.session }),
@@ -377,8 +379,8 @@ async function allowedNow(
   return allowedActions(entity, workflow?.lifecycle ?? null, actor, state, known.visible, last);
 }
 
-const isSame = (state: JsonObject, decision: { readonly set: JsonObject; readonly secrets: JsonObject }): boolean =>
-  Object.keys(decision.secrets).length === 0 &&
+const isSame = (state: JsonObject, decision: Pick<Decision, "set" | "passwords">): boolean =>
+  decision.passwords === null &&
   Object.entries(decision.set).every(
     ([name, value]: [string, Json]) => canonicalJson(value) === canonicalJson(state[name] ?? null),
   );

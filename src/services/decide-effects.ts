@@ -1,12 +1,13 @@
 import { checkInput } from "../domain/check-input.ts";
+import { decideChanges } from "../domain/decide-changes.ts";
 import { system } from "../domain/permit.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Effect } from "../plan/behaviour.ts";
+import type { Asking, Effect } from "../plan/behaviour.ts";
 import type { Effect as EffectCommand } from "../repositories/records-repository.ts";
 import type { CommandRequest, CommandsParts } from "./command.ts";
-import { decideChanges } from "./decide-changes.ts";
 import type { KnownRecords } from "./known-records.ts";
+import { hashAll } from "./passwords.ts";
 
 /**
  * Decides what an action does to other records: each effect is an action of its own, done by Gesta in the name of the
@@ -42,8 +43,10 @@ async function decideEffect(parts: CommandsParts, known: KnownRecords, effect: E
   if (input.faults.length > 0) throw failed(`got input that it refuses: ${JSON.stringify(input.faults)}`);
   const id = effect.id ?? (entity.id === "uuid" ? parts.newId() : null);
   const lifecycle = action.kind === "move" ? (await parts.workflows.of(entity.name)).lifecycle : null;
-  const situation = { known, actor: system, state, input: input.value, decided: {}, id, lifecycle };
-  const decision = await decideChanges(parts, entity, action, situation);
+  const behaviour = parts.behaviours.get(`${entity.name}.${action.name}`);
+  const asking: Asking = { input: input.value, actor: system, now: parts.clock.now(), state };
+  const needs = await known.needs(behaviour?.needs?.(asking) ?? {});
+  const decision = decideChanges(behaviour, entity, action, { asking, needs, decided: {}, id, lifecycle });
   if ("declined" in decision) throw new Refusal(decision.declined);
   if (decision.effects.length > 0) throw failed("has effects of its own; name them in the first action");
   return {
@@ -56,6 +59,6 @@ async function decideEffect(parts: CommandsParts, known: KnownRecords, effect: E
     to: decision.to,
     type: decision.event,
     set: decision.set,
-    secrets: decision.secrets,
+    ...(decision.passwords === null ? null : { secrets: await hashAll(parts.passwords, decision.passwords) }),
   };
 }

@@ -1,7 +1,7 @@
 import { referencesIn, system, visitor } from "../domain/permit.ts";
 import type { JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Actor, NeedPlan } from "../plan/behaviour.ts";
+import type { Actor, Deciding, NeedPlan } from "../plan/behaviour.ts";
 import type { EntityPlan, Plan, Policy } from "../plan/plan.ts";
 import type { LoadedRecord, RecordsRepository, Who } from "../repositories/records-repository.ts";
 
@@ -56,8 +56,13 @@ export class KnownRecords {
     );
   }
 
-  /** What `needs` asked for, whether the actor may see it or not; deleted records do not count. */
-  async need({ entity, ids, key, many }: NeedPlan): Promise<JsonObject | null | readonly (JsonObject | null)[]> {
+  /** What an action needs, by the names that it gave it, whether the actor may see it or not; deleted records do not count. */
+  async needs(wanted: Readonly<Record<string, NeedPlan>>): Promise<Deciding["needs"]> {
+    const found = Object.entries(wanted).map(async ([name, need]) => [name, await this.#need(need)] as const);
+    return Object.fromEntries(await Promise.all(found));
+  }
+
+  async #need({ entity, ids, key, many }: NeedPlan): Promise<JsonObject | null | readonly (JsonObject | null)[]> {
     if (key !== null) {
       return key.value === null ? null : living(await this.#records.loadBy(entity, key.field, key.value));
     }

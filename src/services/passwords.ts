@@ -1,4 +1,5 @@
 import { hash, verify } from "@node-rs/argon2";
+import type { JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
 
 /** Passwords in and out of their argon2id hashes. */
@@ -48,4 +49,10 @@ export function argon2Passwords(atOnce = 2, waiting = 100): Passwords {
     hash: (password) => inTurn(() => hash(password, cost)),
     matches: (stored, password) => inTurn(() => verify(stored, password)),
   };
+}
+
+/** The hashes of new passwords, by the names of their fields. */
+export async function hashAll(passwords: Passwords, plain: Readonly<Record<string, string>>): Promise<JsonObject> {
+  const hashes = Object.entries(plain).map(async ([name, password]) => [name, await passwords.hash(password)] as const);
+  return Object.fromEntries(await Promise.all(hashes));
 }

@@ -702,9 +702,9 @@ begin
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', nextval('app.drinks_id_seq'))) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', nextval('app.drinks_id_seq'))) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.drinks select (g.made).* from given g returning 1
   ), told as (
@@ -713,7 +713,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, gesta.serial_stream('drinks', (g.made).id) as stream, g.c->'set' as data
+          select g.c, g.event, gesta.serial_stream('drinks', (g.made).id) as stream, g.set as data
             from given g
             cross join (select count(*) from kept) k
             offset 0
@@ -1591,9 +1591,9 @@ begin
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', d.c->>'id')) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.users select (g.made).* from given g returning 1
   ), told as (
@@ -1602,7 +1602,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, gesta.sealed(g.c->'set', g.c->'sealed', array['name', 'email', 'avatar']) || jsonb_build_object('status', blank.status) as data
+          select g.c, g.event, (g.made).id as stream, gesta.sealed(g.set, g.c->'sealed', array['name', 'email', 'avatar']) || jsonb_build_object('status', blank.status) as data
             from given g
             cross join (select count(*) from kept) k
             offset 0
@@ -2426,9 +2426,9 @@ begin
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', d.c->>'id')) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.restaurants select (g.made).* from given g returning 1
   ), told as (
@@ -2437,7 +2437,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' || jsonb_build_object('status', blank.status) as data
+          select g.c, g.event, (g.made).id as stream, g.set || jsonb_build_object('status', blank.status) as data
             from given g
             cross join (select count(*) from kept) k
             offset 0
@@ -3234,9 +3234,9 @@ begin
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', d.c->>'id')) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.menu_items select (g.made).* from given g returning 1
   ), told as (
@@ -3245,7 +3245,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+          select g.c, g.event, (g.made).id as stream, g.set as data
             from given g
             cross join (select count(*) from kept) k
             offset 0
@@ -4089,9 +4089,9 @@ begin
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', d.c->>'id')) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.promotions select (g.made).* from given g returning 1
   ), told as (
@@ -4100,7 +4100,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+          select g.c, g.event, (g.made).id as stream, g.set as data
             from given g
             cross join (select count(*) from kept) k
             offset 0
@@ -4964,9 +4964,9 @@ begin
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', d.c->>'id')) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.orders select (g.made).* from given g returning 1
   ), told as (
@@ -4975,7 +4975,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' || jsonb_build_object('status', blank.status) as data
+          select g.c, g.event, (g.made).id as stream, g.set || jsonb_build_object('status', blank.status) as data
             from given g
             cross join (select count(*) from kept) k
             offset 0
@@ -5756,9 +5756,9 @@ begin
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', d.c->>'id')) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.wallets select (g.made).* from given g returning 1
   ), told as (
@@ -5767,7 +5767,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+          select g.c, g.event, (g.made).id as stream, g.set as data
             from given g
             cross join (select count(*) from kept) k
             offset 0
@@ -6535,9 +6535,9 @@ begin
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', d.c->>'id')) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.transfers select (g.made).* from given g returning 1
   ), told as (
@@ -6546,7 +6546,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+          select g.c, g.event, (g.made).id as stream, g.set as data
             from given g
             cross join (select count(*) from kept) k
             offset 0
@@ -7256,9 +7256,9 @@ begin
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', d.c->>'id')) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.files select (g.made).* from given g returning 1
   ), told as (
@@ -7267,7 +7267,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+          select g.c, g.event, (g.made).id as stream, g.set as data
             from given g
             cross join (select count(*) from kept) k
             offset 0
@@ -8045,9 +8045,9 @@ begin
   blank.updated_at := blank.created_at;
   perform gesta.demand_living('documents', to_jsonb(jsonb_populate_record(blank, c->'set')), null) from unnest(commands) c;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', c->>'id')) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', d.c->>'id')) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.documents select (g.made).* from given g returning 1
   ), told as (
@@ -8056,7 +8056,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, (g.made).id as stream, g.c->'set' as data
+          select g.c, g.event, (g.made).id as stream, g.set as data
             from given g
             cross join (select count(*) from kept) k
             offset 0

@@ -502,9 +502,9 @@ begin
   blank.created_at := gesta.now();
   blank.updated_at := blank.created_at;
   with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', nextval('app.drinks_id_seq'))) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', nextval('app.drinks_id_seq'))) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into app.drinks select (g.made).* from given g returning 1
   ), told as (
@@ -513,7 +513,7 @@ begin
        correlation_id, causation_id, at, hash)
       select e.*
         from (
-          select g.c, g.event, gesta.serial_stream('drinks', (g.made).id) as stream, g.c->'set' as data
+          select g.c, g.event, gesta.serial_stream('drinks', (g.made).id) as stream, g.set as data
             from given g
             cross join (select count(*) from kept) k
             offset 0

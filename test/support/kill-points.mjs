@@ -42,7 +42,7 @@ globalThis.Date = class extends RealDate {
   constructor(...given) {
     super(...given);
     if (given.length > 0 || point !== "clock asked") return;
-    if (new Error().stack?.includes("decide-changes")) die();
+    if (new Error().stack?.includes("decideCommand")) die();
   }
 };
 

@@ -10,7 +10,7 @@ export function emitCreation(entity: EntityPlan): string {
   if (creates.length === 0) return "";
   const { name, lifecycle } = entity;
   const table = `app.${ident(name)}`;
-  const id = entity.id === "serial" ? `nextval('app.${name}_id_seq')` : "c->>'id'";
+  const id = entity.id === "serial" ? `nextval('app.${name}_id_seq')` : "d.c->>'id'";
   const blank = [
     ...(lifecycle === null
       ? []
@@ -21,7 +21,7 @@ export function emitCreation(entity: EntityPlan): string {
     "blank.created_at := gesta.now();",
     "blank.updated_at := blank.created_at;",
   ];
-  const set = sealedData(entity, "g.c->'set'", "g.c");
+  const set = sealedData(entity, "g.set", "g.c");
   const data = lifecycle === null ? set : `${set} || jsonb_build_object('status', blank.status)`;
   const secrets = hasSecrets(entity);
   const living = `  perform gesta.demand_living(${literal(name)}, to_jsonb(jsonb_populate_record(blank, c->'set')), null) from unnest(commands) c;\n`;
@@ -44,9 +44,9 @@ declare
 begin
   ${blank.join("\n  ")}
 ${rulesOf(entity).length === 0 ? "" : living}  with given as materialized (
-    select jsonb_populate_record(blank, c->'set' || jsonb_build_object('id', ${id})) as made, c,
-           coalesce((c->>'event')::uuid, gen_random_uuid()) as event
-      from unnest(commands) c
+    select jsonb_populate_record(blank, d.set || jsonb_build_object('id', ${id})) as made, d.set, d.c,
+           coalesce((d.c->>'event')::uuid, gen_random_uuid()) as event
+      from (select c, c->'set' as set from unnest(commands) c offset 0) d
   ), kept as (
     insert into ${table} select (g.made).* from given g returning 1
   ), told as (

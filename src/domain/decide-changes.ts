@@ -1,17 +1,16 @@
-import { checkDecision } from "../domain/check-decision.ts";
 import type { Fault } from "../kernel/fault.ts";
 import type { Json, JsonObject } from "../kernel/json.ts";
 import { Refusal } from "../kernel/refusal.ts";
-import type { Actor, Asking, ConflictCode, Deciding, Effect, NeedPlan, Refused } from "../plan/behaviour.ts";
+import type { Actor, Asking, Behaviour, ConflictCode, Deciding, Effect, Refused } from "../plan/behaviour.ts";
 import type { ActionPlan, EntityPlan, FieldPlan, LifecyclePlan } from "../plan/plan.ts";
-import type { CommandsParts } from "./command.ts";
-import type { KnownRecords } from "./known-records.ts";
+import { checkDecision } from "./check-decision.ts";
 
 /** What an action comes to: the event, the new values, the state to end in. */
 export interface Decision {
   readonly event: string;
   readonly set: JsonObject;
-  readonly secrets: JsonObject;
+  /** New passwords, as they were given; null without any. */
+  readonly passwords: Readonly<Record<string, string>> | null;
   readonly to: string | null;
   /** Actions on other records that belong to it. */
   readonly effects: readonly Effect[];
@@ -23,10 +22,8 @@ export interface Declined {
 }
 
 interface Situation {
-  readonly known: KnownRecords;
-  readonly actor: Actor;
-  readonly state: JsonObject | null;
-  readonly input: JsonObject;
+  readonly asking: Asking;
+  readonly needs: Deciding["needs"];
   readonly decided: JsonObject;
   /** The id of the record, a new one's too; null where the database gives it. */
   readonly id: string | null;
@@ -38,20 +35,16 @@ const refuse = (...faults: readonly Fault[]): Refused => ({ refused: faults });
 const conflict = (code: ConflictCode): Refused => ({ refused: code });
 
 /**
- * Reads what the action needs, asks its pure functions, and puts the new values together.
+ * Asks the pure functions of an action, with the records that it needs, and puts the new values together.
  * @throws Refusal `invalid` when `decide` declines.
  */
-export async function decideChanges(
-  { behaviours, clock, passwords }: CommandsParts,
+export function decideChanges(
+  behaviour: Behaviour | undefined,
   entity: EntityPlan,
   action: ActionPlan,
-  { known, actor, state, input, decided, id, lifecycle }: Situation,
-): Promise<Decision | Declined> {
-  const behaviour = behaviours.get(`${entity.name}.${action.name}`);
-  const asked: Asking = { input, actor, now: clock.now(), state };
-  const wanted = behaviour?.needs?.(asked);
-  const needs = wanted === undefined ? {} : await readAll(known, wanted);
-  const deciding: Deciding = { ...asked, needs, refuse, conflict };
+  { asking: { input, actor, now, state }, needs, decided, id, lifecycle }: Situation,
+): Decision | Declined {
+  const deciding: Deciding = { input, actor, now, state, needs, refuse, conflict };
   const outcome = behaviour?.decide?.(deciding) ?? {};
   if (isRefused(outcome)) {
     if (typeof outcome.refused !== "string") throw Refusal.invalid(outcome.refused);
@@ -61,30 +54,27 @@ export async function decideChanges(
   const creates = action.kind === "create";
   const layers: readonly JsonObject[] = [decided, outcome, input];
   const set: Record<string, Json> = {};
-  const secrets: Record<string, Json> = {};
+  const passwords: Record<string, string> = {};
   for (const field of entity.fields) {
-    if (!action.sets.includes(field.name)) continue;
-    const layer = layers.find((layer) => Object.hasOwn(layer, field.name));
-    const value = layer !== undefined ? layer[field.name] : creates ? firstValue(field, actor) : undefined;
+    const { name } = field;
+    if (!action.sets.includes(name)) continue;
+    const layer = layers.find((layer) => Object.hasOwn(layer, name));
+    const value = layer !== undefined ? layer[name] : creates ? firstValue(field, actor) : undefined;
     if (value === undefined) continue;
-    if (field.kind !== "password") set[field.name] = value;
-    else if (value !== null) secrets[field.name] = await passwords.hash(String(value));
+    if (field.kind !== "password") set[name] = value;
+    else if (value !== null) passwords[name] = String(value);
   }
   const faults = checkDecision(entity, set, creates);
   if (faults.length > 0) throw Refusal.invalid(faults);
   const to = lifecycle === null ? null : targetOf(action, behaviour?.to?.(deciding), deciding, lifecycle);
   const effects = behaviour?.effects?.({ input, actor, needs, record: { ...state, ...set, id } }) ?? [];
-  return { event: eventOf(action, to), set, secrets, to, effects };
+  return { event: eventOf(action, to), set, passwords: isEmpty(passwords) ? null : passwords, to, effects };
 }
+
+const isEmpty = (values: Readonly<Record<string, string>>): boolean => Object.keys(values).length === 0;
 
 /** A decision has the names of fields, and none of them is `refused` (see plan/verifiers/names.ts). */
 const isRefused = (outcome: JsonObject | Refused): outcome is Refused => "refused" in outcome;
-
-/** The records that the action needs, by the names that it gave them. */
-async function readAll(known: KnownRecords, wanted: Readonly<Record<string, NeedPlan>>): Promise<Deciding["needs"]> {
-  const found = Object.entries(wanted).map(async ([name, need]) => [name, await known.need(need)] as const);
-  return Object.fromEntries(await Promise.all(found));
-}
 
 /** What a new record holds where neither the client nor `decide` says anything. */
 function firstValue(field: FieldPlan, actor: Actor): Json | undefined {
