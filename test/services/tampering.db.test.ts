@@ -219,3 +219,21 @@ test("rebuild restores the records that differ, those alone, and refuses a strea
   expect({ ...rowOf(after, priced), xmin: "" }).toEqual({ ...rowOf(before, priced), xmin: "" });
   expect({ ...rowOf(after, removed), xmin: "" }).toEqual({ ...rowOf(before, removed), xmin: "" });
 });
+
+test("events that differ in anything have different hashes, whatever stands in their texts", async () => {
+  const names = "('a'), ('1'), ('a b'), ('a'' ''b'), ('b 1 c')";
+  const texts = "(null), ('NULL'), ('a'), ('a'' ''b')";
+  const { rows } = await superuser.query(
+    `with alike as (
+       select gesta.event_hash(null, $1, 1, $1, entity, type, version::smallint, action, data, 'user', actor, reason,
+                request, $1, caused, '2026-11-28 12:00:00Z') as hash
+         from (values ${names}) e (entity), (values ${names}) t (type), (values (1), (2)) v (version),
+              (values ${names}) n (action), (values ('{}'::jsonb), ('{"a": "b 1 c"}')) d (data),
+              (values ${texts}) a (actor), (values ${texts}) r (reason), (values ${texts}) q (request),
+              (values (null), ($1::uuid)) c (caused)
+     )
+     select count(*)::int as events, count(distinct hash)::int as hashes from alike`,
+    ["01900000-0001-7001-8001-000000000001"],
+  );
+  expect(rows).toEqual([{ events: 64_000, hashes: 64_000 }]);
+});

@@ -142,17 +142,17 @@ create function gesta.serial_id(stream uuid) returns bigint language sql immutab
   select ('x' || right(replace(stream::text, '-', ''), 15))::bit(60)::bigint
 $$;
 
--- What comes before 'data' has no spaces in it, and no two names stand side by side without a number, a type or an id
--- behind them: no other event reads the same.
+-- Texts are quoted, 'data' ends itself, and nothing else has a space in it: no other event reads the same.
 create function gesta.event_hash(
   previous bytea, stream_id uuid, version integer, id uuid, entity text, type text, type_version smallint, action text,
   data jsonb, actor_type text, actor_id text, reason text, request_id text, correlation_id uuid, causation_id uuid,
   at timestamptz
 ) returns bytea language sql stable as $$
   select sha256(coalesce(previous, '') || convert_to(concat(
-    stream_id, ' ', version, ' ', id, ' ', entity, ' ', type, ' ', type_version, ' ', action, ' ', actor_type, ' ',
-    correlation_id, ' ', causation_id, ' ', encode(timestamptz_send(at), 'hex'), ' ', data, ' ',
-    quote_nullable(actor_id), ' ', quote_nullable(reason), ' ', quote_nullable(request_id)), 'UTF8'))
+    stream_id, ' ', version, ' ', id, ' ', quote_nullable(entity), ' ', quote_nullable(type), ' ', type_version, ' ',
+    quote_nullable(action), ' ', actor_type, ' ', correlation_id, ' ', causation_id, ' ',
+    encode(timestamptz_send(at), 'hex'), ' ', data, ' ', quote_nullable(actor_id), ' ', quote_nullable(reason), ' ',
+    quote_nullable(request_id)), 'UTF8'))
 $$;
 
 -- One thing that happened to one record: what the command decided, at its place in the stream.
