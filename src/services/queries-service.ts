@@ -89,7 +89,8 @@ export function queriesService({ plan, records, past, aggregates, cursors, roleO
   const personal = plan.entities.filter((entity) => personalFields(entity).length > 0).map(({ name }) => name);
   // What was made of a question or a page is kept with it, for as long as somebody else keeps that.
   const understood = new WeakMap<Parameters, ListQuery>();
-  const shownPages = new WeakMap<Body, ShownPage>();
+  // Two lists can have a page in common, but no cursor: a filter that all records behind a cursor pass is not asked for.
+  const shownPages = new WeakMap<Body, { readonly query: ListQuery; readonly shown: ShownPage }>();
   const expandedTexts = new WeakMap<Body, ExpandedText>();
 
   /** Who asks for what. Only a query that names a field with readers of its own has to know the caller's role. */
@@ -202,10 +203,10 @@ export function queriesService({ plan, records, past, aggregates, cursors, roleO
       if (page.outcome !== "listed") throw page.outcome === "future" ? future() : new Refusal(page.outcome);
       const text = await shaped(query, who, page, query.asOf);
       const known = shownPages.get(text);
-      if (known !== undefined && total === null) return known;
+      if (known?.query === query && total === null) return known.shown;
       const next = page.next === null ? null : cursors.make(boundTo(entity, query), page.next);
       const shown = { limit: query.limit, skip: query.skip, next, total, body: text.body };
-      if (total === null) shownPages.set(text, shown);
+      if (total === null) shownPages.set(text, { query, shown });
       return shown;
     },
     async aggregate(name, identify, parameters) {

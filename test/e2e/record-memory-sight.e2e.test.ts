@@ -95,6 +95,20 @@ describe.each(engines)("on %s", (engine) => {
     }
   });
 
+  test("lists that have their records in common go on each by its own cursors", async () => {
+    const list = "/menu_items?sort=price&limit=5";
+    const lists = [list, `${list}&price[gte]=0`, `${list}&expand=restaurant`, `${list}&expand=restaurant&price[gt]=0`];
+    const walked = async (pages: readonly string[]): Promise<number> => {
+      const replies = await Promise.all(pages.map((page) => get(page)));
+      const [first, ...others] = replies.map((reply) => listed(reply, "menu_items").map(({ id }) => id));
+      for (const each of others) expect(each).toEqual(first);
+      const next = replies.map((reply) => /^<(.*)>; rel="next"$/.exec(reply.headers.get("link") ?? "")?.[1]);
+      if (next.every((link) => link === undefined)) return 1;
+      return 1 + (await walked(next.map((link) => link ?? "a page that there is not")));
+    };
+    for (let round = 0; round < 3; round++) expect(await walked(lists)).toBe(5);
+  });
+
   test("what is expanded changes, goes and comes back while the page's own records stay as they are", async () => {
     const id = restaurant(3);
     const page = `/menu_items?restaurant_id=${id}&expand=restaurant&sort=name`;
